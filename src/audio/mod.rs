@@ -1,0 +1,47 @@
+//! Sound in: everything that yields samples, behind one trait.
+//!
+//! A source delivers **mono** `f32` samples, full scale 1.0, at the model's rate once it has passed [`resample::at_model_rate`].
+//! A sample's place in the stream is its count since the stream began, so a file and a microphone tell the same time.
+//! Outside world enters here by three doors: [`capture`] (hardware), [`wav`] (files), [`pcm`] (standard input).
+
+use crate::units::SampleRate;
+
+/// What one read brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    /// The first `n` samples of the caller's buffer are new; `n` is at least 1.
+    Samples(usize),
+    /// At this point of the stream so many samples, at this source's rate, were lost; the clock goes on over them.
+    Gap {
+        /// How many samples are missing.
+        lost_samples: u64,
+    },
+    /// The stream is over; every later read says so again.
+    End,
+}
+
+/// A stream of mono samples that is pulled by its reader.
+pub trait AudioSource: Send {
+    /// The rate of the samples that [`read`](Self::read) delivers.
+    fn sample_rate(&self) -> SampleRate;
+
+    /// A short name for logs and events: a path, a device id, `-`.
+    fn name(&self) -> &str;
+
+    /// Blocks until there is at least one sample, a gap or the end. Never returns more than `chunk.len()` samples;
+    /// `chunk` must not be empty.
+    ///
+    /// # Errors
+    /// When the file is damaged or the device is lost; the stream is over then.
+    fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError>;
+}
+
+/// Which of a source's channels become the mono signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ChannelChoice {
+    /// The mean of all channels.
+    #[default]
+    Mix,
+    /// One channel, counted from 0.
+    One(u16),
+}

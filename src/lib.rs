@@ -1,0 +1,3 @@
+//! tripword
+pub mod units;
+pub mod audio;
