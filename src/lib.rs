@@ -1,3 +1,4 @@
 //! tripword
-pub mod units;
 pub mod audio;
+pub mod features;
+pub mod units;
