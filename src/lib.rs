@@ -1,3 +1,4 @@
 //! tripword
 pub mod units;
 pub mod audio;
+pub mod kernels;
