@@ -66,7 +66,7 @@ pub(super) fn run(args: &EvalArgs, mut context: Context) -> Result<Outcome> {
     }
     let bundle = context.load_model()?;
     let words: Vec<String> = bundle.manifest.words.iter().map(|word| word.name.clone()).collect();
-    let inventory = Inventory::scan(&args.data, &words)?;
+    let inventory = Inventory::read(&args.data, &words)?;
     let conditions = [Condition::Clean, Condition::Noisy { snr_db: args.snr }];
     let conditions = if inventory.noises.is_empty() { &conditions[..1] } else { &conditions[..] };
     let bar = progress::bar(conditions.len() as u64, "laying out and hearing {pos}/{len} conditions, {elapsed} elapsed");

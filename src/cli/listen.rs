@@ -20,6 +20,7 @@ use crate::audio::{AudioSource, ChannelChoice};
 use crate::config::Settings;
 use crate::daemon::{Daemon, Overflow, StopHandle};
 use crate::events::JsonLines;
+use crate::units::SampleRate;
 
 /// Listen, and print one JSON object a line whenever a word is said
 #[derive(Args)]
@@ -121,12 +122,12 @@ fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Resu
     let channels: ChannelChoice = settings.input.channel.parse()?;
     match input {
         Some("-") => {
-            let format = PcmFormat::parse(
-                settings.input.pcm_rate_hz,
-                settings.input.pcm_channels,
-                &settings.input.pcm_format,
-            )?;
-            let (source, stop_handle) = PcmSource::standard_input(format, channels)?;
+            let format = PcmFormat {
+                rate: SampleRate::new(settings.input.pcm_rate_hz),
+                channels: settings.input.pcm_channels,
+                sample_format: settings.input.pcm_format.parse()?,
+            };
+            let (source, stop_handle) = PcmSource::stdin(format, channels)?;
             Ok(OpenedInput {
                 source: at_model_rate(Box::new(source))?,
                 stop_handle: Box::new(stop_handle),
@@ -141,11 +142,12 @@ fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Resu
         }
         device => {
             let configured = Some(settings.input.device.as_str()).filter(|device| !device.is_empty());
-            let (stop_handle, source) = open_capture(CaptureConfig {
+            let (stop_handle, source) = open_capture(&CaptureConfig {
                 device: device.or(configured).map(str::to_owned),
                 channels,
-                ring: Duration::from_millis(settings.input.ring_ms.0.into()),
+                ring: settings.input.ring_ms,
                 stall_timeout: Duration::from_millis(settings.input.stall_timeout_ms.0.into()),
+                ..CaptureConfig::default()
             })?;
             Ok(OpenedInput {
                 source: at_model_rate(Box::new(source))?,

@@ -84,7 +84,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
         signal_hook::flag::register(signal, cancelled.clone())?;
     }
 
-    let inventory = Inventory::scan(&args.data, &args.word)?;
+    let inventory = Inventory::read(&args.data, &args.word)?;
     tracing::info!(
         folder = %args.data.display(),
         layout = %inventory.layout,
@@ -97,7 +97,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     let (training, validation) = match &args.validation {
         Some(folder) => {
             let words = inventory.words.clone();
-            (inventory, Inventory::scan(folder, &words)?)
+            (inventory, Inventory::read(folder, &words)?)
         }
         None => {
             let split = inventory.split(config.validation_fraction, config.seed)?;

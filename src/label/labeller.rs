@@ -7,7 +7,7 @@ use tempfile::NamedTempFile;
 
 use super::audacity_label;
 use super::scores::{ScoreWriter, csv_field};
-use crate::audio::resample::at_model_rate;
+use crate::audio::resample::Resampled;
 use crate::audio::wav::WavSource;
 use crate::audio::{AudioError, AudioSource, ChannelChoice, Read};
 use crate::bundle::Bundle;
@@ -95,9 +95,7 @@ impl Labeller<'_> {
         let rate = manifest.features.sample_rate();
         let name = file.display().to_string();
         let words: Vec<String> = manifest.words.iter().map(|word| csv_field(&word.name)).collect();
-        let wav = WavSource::open(file, self.channels)?;
-        let truncation = wav.truncation_probe();
-        let mut source = at_model_rate(Box::new(wav))?;
+        let mut source = Resampled::new(WavSource::open(file, self.channels)?, SampleRate::MODEL)?;
         let scores_path = self.outputs.scores_path(file);
         let write_error = |path: &Path, source| LabelError::Write { path: path.into(), source };
         let mut score_writer = match &scores_path {
@@ -149,7 +147,12 @@ impl Labeller<'_> {
             let text: String = labelled.events.iter().map(audacity_label).collect();
             write_whole(&path, text.as_bytes()).map_err(|source| write_error(&path, source))?;
         }
-        labelled.warnings.extend(truncation.warning().map(|warning| format!("{name}: {warning}")));
+        if let Some(truncation) = source.source().truncation() {
+            labelled.warnings.push(format!(
+                "{name}: the header promises {} samples, the file holds {}; what is there was labelled",
+                truncation.promised, truncation.found
+            ));
+        }
         let n_unusable = feature_stage.n_unusable_samples();
         if n_unusable > 0 {
             labelled.warnings.push(format!(
