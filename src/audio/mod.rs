@@ -10,6 +10,8 @@ mod channels;
 mod error;
 mod interleaved;
 pub mod resample;
+pub mod wav;
+pub mod write;
 
 use crate::units::SampleRate;
 
