@@ -9,6 +9,7 @@
 mod channels;
 mod error;
 mod interleaved;
+pub mod pcm;
 pub mod resample;
 pub mod wav;
 pub mod write;
