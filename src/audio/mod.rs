@@ -6,7 +6,10 @@
 //!
 //! Samples are passed on as they are found: values that are not finite or far beyond full scale are the feature stage's to judge.
 
+pub mod capture;
+mod capture_ring;
 mod channels;
+pub mod devices;
 mod error;
 mod interleaved;
 pub mod pcm;
