@@ -3,6 +3,7 @@
 //! ALSA's `file` plugin reads its samples from a FIFO that a thread fills at the pace of life. The library reads its
 //! configuration once per process, so each test runs in a process of its own, with `ALSA_CONFIG_PATH` set before it starts.
 #![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods)] // this test plays the outside world, which keeps its own time
 #![allow(clippy::print_stdout)] // a test may say what it measured
 
 use std::fs::OpenOptions;

@@ -1,5 +1,7 @@
 //! WAV files as they are met in life: every encoding, odd headers, cut files; and bytes that never were a WAV file.
 
+#![allow(clippy::disallowed_methods)] // a thread here plays another program
+
 use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;

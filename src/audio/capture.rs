@@ -352,6 +352,7 @@ fn on_error(shared: &Shared, error: &cpal::Error) {
     }
     let n_in_a_row = shared.errors_in_a_row.fetch_add(1, Ordering::Relaxed);
     if is_fatal || n_in_a_row > ERRORS_IN_A_ROW_MAX {
+        #[expect(clippy::disallowed_methods, reason = "nothing will come of waiting, the point is to spend time")]
         thread::sleep(ERROR_PAUSE);
     }
 }
