@@ -4,7 +4,6 @@ use candle_core::{DType, Device, Result, Tensor, Var};
 use candle_nn::rnn::{GRUConfig, RNN};
 use candle_nn::{VarBuilder, VarMap};
 use proptest::prelude::*;
-use rand::{RngExt, SeedableRng};
 use tripword::kernels::{Activation, ConvShape, GruScratch, Isa, PackedDense, PackedGru, gru_sequence, unfold_conv};
 
 const CPU: Device = Device::Cpu;
@@ -25,10 +24,16 @@ fn supported() -> impl Iterator<Item = Isa> {
     Isa::ALL.into_iter().filter(|isa| isa.is_supported())
 }
 
-/// Numbers in -scale..scale, the same for the same seed.
+/// Numbers in -scale..scale, the same for the same seed (SplitMix64).
 fn random(seed: u64, n: usize, scale: f32) -> Vec<f32> {
-    let mut rng = rand_pcg::Pcg64Mcg::seed_from_u64(seed);
-    (0..n).map(|_| rng.random_range(-scale..scale)).collect()
+    let mut state = seed.wrapping_mul(0x2545_f491_4f6c_dd1d);
+    let mut next = || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) >> 40
+    };
+    (0..n).map(|_| (next() as f32 / (1 << 23) as f32 - 1.0) * scale).collect()
 }
 
 fn tensor(seed: u64, shape: &[usize], scale: f32) -> Tensor {

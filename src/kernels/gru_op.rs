@@ -163,3 +163,49 @@ impl CustomOp2 for GruSequence {
         Ok((input_gradient.transpose()?, Some(parameter_gradient)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::{Device, Var};
+
+    use super::*;
+
+    /// Numbers in -0.5..0.5 without any pattern that matters.
+    fn variable(seed: usize, shape: &[usize]) -> Result<Var> {
+        let number = |i: usize| ((i + seed) * 7919 % 1009) as f32 / 1009.0 - 0.5;
+        Var::from_vec((0..shape.iter().product()).map(number).collect(), shape, &Device::Cpu)
+    }
+
+    fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
+        tensor.flatten_all()?.to_vec1()
+    }
+
+    #[test]
+    fn gradients_agree_on_every_instruction_set() -> Result<()> {
+        let (n_rows, n_steps, n_inputs, n_hidden) = (11, 19, 21, 37);
+        let variables = [
+            variable(1, &[n_rows, n_steps, n_inputs])?,
+            variable(2, &[3 * n_hidden, n_inputs])?,
+            variable(3, &[3 * n_hidden, n_hidden])?,
+            variable(4, &[4 * n_hidden])?,
+        ];
+        let run = |isa: Isa| -> Result<Vec<f32>> {
+            let [x, w_ih, w_hh, bias] = &variables;
+            let gradients = gru_sequence_with_isa(isa, x, w_ih, w_hh, bias, None)?.sqr()?.sum_all()?.backward()?;
+            let each = variables.iter().map(|variable| numbers(gradients.get(variable).expect("a gradient")));
+            Ok(each.collect::<Result<Vec<_>>>()?.concat())
+        };
+        let expected = run(Isa::Portable)?;
+        let scale = expected.iter().fold(0.0f32, |m, x| m.max(x.abs()));
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+            // The portable path rounds products where the target has no fused multiply-add.
+            for (actual, expected) in run(isa)?.iter().zip(&expected) {
+                assert!((actual - expected).abs() < 1e-5 * scale, "{isa:?}: {actual} against {expected} of {scale}");
+            }
+        }
+        if Isa::Avx512.is_supported() && Isa::Avx2.is_supported() {
+            assert_eq!(run(Isa::Avx512)?, run(Isa::Avx2)?);
+        }
+        Ok(())
+    }
+}

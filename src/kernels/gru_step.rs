@@ -120,12 +120,15 @@ unsafe fn all_panels<S: Simd>(args: &Args) {
                     row += 4;
                 }
             }
-            while row + 2 <= args.n_rows {
-                block::<S, 2, 1>(args, row, panel);
-                row += 2;
+            if S::TILE_ROWS >= 2 {
+                while row + 2 <= args.n_rows {
+                    block::<S, 2, 1>(args, row, panel);
+                    row += 2;
+                }
             }
-            if row < args.n_rows {
+            while row < args.n_rows {
                 block::<S, 1, 1>(args, row, panel);
+                row += 1;
             }
         }
     }

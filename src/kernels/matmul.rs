@@ -14,6 +14,7 @@ pub(super) type Tile<V, const ROWS: usize, const P: usize, const G: usize> = [[[
 /// The processor supports `S`. `rows` points to `ROWS` rows of `n_inputs` numbers, `row_stride` apart; `panels` to `P`
 /// panels, `panel_stride` apart.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "sums, weights and rows are indexed side by side")]
 pub(super) unsafe fn add_products<S: Simd, const ROWS: usize, const P: usize, const G: usize>(
     rows: *const f32,
     row_stride: usize,
@@ -25,17 +26,27 @@ pub(super) unsafe fn add_products<S: Simd, const ROWS: usize, const P: usize, co
     for input in 0..n_inputs {
         // SAFETY: the caller vouches for the rows and panels; `input` is within both.
         unsafe {
-            let mut weights = [[S::splat(0.0); G]; P];
-            for (p, panel_weights) in weights.iter_mut().enumerate() {
-                for (g, weight) in panel_weights.iter_mut().enumerate() {
-                    *weight = S::load(panels.add(p * panel_stride + (input * G + g) * LANES));
-                }
-            }
-            for (row, row_sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*rows.add(row * row_stride + input));
+            let weight = |p: usize, g: usize| S::load(panels.add(p * panel_stride + (input * G + g) * LANES));
+            let x = |row: usize| S::splat(*rows.add(row * row_stride + input));
+            // Whichever side has fewer vectors stays in registers, and the other passes through one.
+            if ROWS <= 2 {
+                let x: [S::V; ROWS] = std::array::from_fn(x);
                 for p in 0..P {
                     for g in 0..G {
-                        row_sums[p][g] = S::fma(weights[p][g], x, row_sums[p][g]);
+                        let weight = weight(p, g);
+                        for row in 0..ROWS {
+                            sums[row][p][g] = S::fma(weight, x[row], sums[row][p][g]);
+                        }
+                    }
+                }
+            } else {
+                let weights: [[S::V; G]; P] = std::array::from_fn(|p| std::array::from_fn(|g| weight(p, g)));
+                for (row, row_sums) in sums.iter_mut().enumerate() {
+                    let x = x(row);
+                    for p in 0..P {
+                        for g in 0..G {
+                            row_sums[p][g] = S::fma(weights[p][g], x, row_sums[p][g]);
+                        }
                     }
                 }
             }
@@ -222,12 +233,15 @@ unsafe fn all_rows<S: Simd, const P: usize, const G: usize>(args: &Args, panel: 
                 row += 4;
             }
         }
-        while row + 2 <= args.n_rows {
-            block::<S, 2, P, G>(args, row, panel);
-            row += 2;
+        if S::TILE_ROWS >= 2 {
+            while row + 2 <= args.n_rows {
+                block::<S, 2, P, G>(args, row, panel);
+                row += 2;
+            }
         }
-        if row < args.n_rows {
+        while row < args.n_rows {
             block::<S, 1, P, G>(args, row, panel);
+            row += 1;
         }
     }
 }

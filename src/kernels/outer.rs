@@ -92,9 +92,13 @@ unsafe fn columns<S: Simd, const P: usize>(args: &Args, column: usize) {
             for line in (0..args.left_width).step_by(8) {
                 block::<S, 8, P>(args, line, column);
             }
-        } else {
+        } else if S::TILE_ROWS >= 2 {
             for line in (0..args.left_width).step_by(2) {
                 block::<S, 2, P>(args, line, column);
+            }
+        } else {
+            for line in 0..args.left_width {
+                block::<S, 1, P>(args, line, column);
             }
         }
     }
@@ -105,6 +109,7 @@ unsafe fn columns<S: Simd, const P: usize>(args: &Args, column: usize) {
 /// # Safety
 /// As [`columns`], and the lines are within the left width.
 #[inline(always)]
+#[expect(clippy::needless_range_loop, reason = "sums and lines are indexed side by side")]
 unsafe fn block<S: Simd, const LINES: usize, const P: usize>(args: &Args, line: usize, column: usize) {
     // SAFETY: lines and columns are within the widths, rows within n_rows.
     unsafe {
@@ -117,21 +122,60 @@ unsafe fn block<S: Simd, const LINES: usize, const P: usize>(args: &Args, line: 
         }
         for row in 0..args.n_rows {
             let right = args.right.add(row * args.right_stride + column);
-            let mut columns = [S::splat(0.0); P];
-            for (p, vector) in columns.iter_mut().enumerate() {
-                *vector = S::load(right.add(p * LANES));
-            }
             let left = args.left.add(row * args.left_stride + line);
-            for (l, line_sums) in sums.iter_mut().enumerate() {
-                let x = S::splat(*left.add(l));
-                for (sum, vector) in line_sums.iter_mut().zip(columns) {
-                    *sum = S::fma(vector, x, *sum);
+            // Whichever side has fewer vectors stays in registers, and the other passes through one.
+            if LINES <= 2 {
+                let x: [S::V; LINES] = std::array::from_fn(|l| S::splat(*left.add(l)));
+                for p in 0..P {
+                    let vector = S::load(right.add(p * LANES));
+                    for l in 0..LINES {
+                        sums[l][p] = S::fma(vector, x[l], sums[l][p]);
+                    }
+                }
+            } else {
+                let vectors: [S::V; P] = std::array::from_fn(|p| S::load(right.add(p * LANES)));
+                for (l, line_sums) in sums.iter_mut().enumerate() {
+                    let x = S::splat(*left.add(l));
+                    for (sum, vector) in line_sums.iter_mut().zip(vectors) {
+                        *sum = S::fma(vector, x, *sum);
+                    }
                 }
             }
         }
         for (l, line_sums) in sums.into_iter().enumerate() {
             for (p, sum) in line_sums.into_iter().enumerate() {
                 S::store(to.add(l * args.right_width + p * LANES), sum);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::isa::Isa;
+    use super::*;
+
+    #[test]
+    fn sums_are_exact_for_small_integers_and_any_number_of_rows() {
+        let number = |i: usize| ((i * 7 + i / 5) % 11) as f32 - 5.0;
+        for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
+            for (n_rows, left_width, right_width) in [(1, 16, 16), (5, 48, 64), (ROWS_PER_BLOCK + 3, 16, 112)] {
+                let (left_stride, right_stride) = (left_width + 3, 2); // Rows on the right overlap.
+                let left: Vec<f32> = (0..n_rows * left_stride).map(number).collect();
+                let right: Vec<f32> = (0..n_rows * right_stride + right_width).map(|i| number(i + 3)).collect();
+                let mut sums = vec![1.0; left_width * right_width];
+                add_outer_products(
+                    isa.checked(),
+                    n_rows,
+                    Rows { numbers: &left, stride: left_stride, width: left_width },
+                    Rows { numbers: &right, stride: right_stride, width: right_width },
+                    &mut sums,
+                );
+                for (place, &sum) in sums.iter().enumerate() {
+                    let (l, r) = (place / right_width, place % right_width);
+                    let products = (0..n_rows).map(|i| left[i * left_stride + l] * right[i * right_stride + r]);
+                    assert_eq!(sum, 1.0 + products.sum::<f32>(), "{isa:?}, {n_rows} rows, ({l}, {r})");
+                }
             }
         }
     }

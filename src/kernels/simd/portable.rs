@@ -22,7 +22,8 @@ fn zip(a: [f32; LANES], b: [f32; LANES], f: impl Fn(f32, f32) -> f32) -> [f32; L
 impl Simd for Portable {
     type V = [f32; LANES];
 
-    const TILE_ROWS: usize = 2;
+    // A vector is four registers, of which SSE2 has 16 and NEON has 32.
+    const TILE_ROWS: usize = if cfg!(target_arch = "aarch64") { 2 } else { 1 };
 
     #[inline(always)]
     unsafe fn splat(x: f32) -> Self::V {
