@@ -138,6 +138,12 @@ pub enum AudioError {
         /// The names that are known, with commas.
         choices: String,
     },
+    /// A choice of channel that is neither `mix` nor a number.
+    #[error("unknown channel '{found}'; expected 'mix', or a channel counted from 1")]
+    BadChannelChoice {
+        /// The text found.
+        found: String,
+    },
     /// A description of raw audio that cannot be read.
     #[error(
         "cannot read '{found}' as a raw audio format: {detail}; expected FORMAT[,RATE[,CHANNELS]], as in s16le,16000,1"

@@ -14,6 +14,7 @@ mod error;
 mod interleaved;
 pub mod pcm;
 pub mod resample;
+pub mod stoppable;
 pub mod wav;
 pub mod write;
 
@@ -73,6 +74,21 @@ pub enum ChannelChoice {
     Mix,
     /// One channel, counted from 0.
     One(u16),
+}
+
+impl std::str::FromStr for ChannelChoice {
+    type Err = AudioError;
+
+    /// `mix`, or a channel as people count them, from 1.
+    fn from_str(text: &str) -> Result<Self, AudioError> {
+        match text.trim() {
+            "mix" => Ok(Self::Mix),
+            number => match number.parse::<u16>() {
+                Ok(channel @ 1..) => Ok(Self::One(channel - 1)),
+                _ => Err(AudioError::BadChannelChoice { found: text.to_owned() }),
+            },
+        }
+    }
 }
 
 /// Reads a source to its end, at the source's own rate. A gap becomes silence of its length, so that times stay right.
