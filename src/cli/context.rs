@@ -1,5 +1,6 @@
 //! What every command needs: the configuration in force, the log, the model.
 
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -57,6 +58,7 @@ impl GlobalArgs {
             .with_writer(std::io::stderr)
             .with_env_filter(tracing_subscriber::EnvFilter::new(&settings.log.level))
             .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
             .try_init();
         Ok(Context { layers })
     }

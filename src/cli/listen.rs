@@ -85,7 +85,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
         recv(daemon.finished()) -> _ => {}
     }
     let (summary, result) = daemon.stop();
-    tracing::info!(summary = serde_json::to_string(&summary)?, "stopped");
+    tracing::info!("stopped: {}", serde_json::to_string(&summary)?);
     result?;
     Ok(Outcome::Success)
 }

@@ -23,7 +23,7 @@ fn comparable(lines: &str) -> Vec<serde_json::Value> {
 fn a_wav_file_and_raw_samples_give_the_events_that_label_gives() {
     let folder = tempfile::tempdir().unwrap();
     let model = random_model(folder.path());
-    let wav = random_wav(folder.path(), "talk.wav", 1, 15.0);
+    let wav = random_wav(folder.path(), "talk.wav", 1, 30.0);
     let labelled = run(tripword().args(["label", "--json", "--model"]).arg(&model).arg(&wav));
     let expected = comparable(&labelled.stdout);
     assert!(expected.len() > 3);
@@ -85,7 +85,7 @@ fn a_signal_ends_it_cleanly_and_events_came_at_once() {
         let mut rest = String::new();
         stdout.read_to_string(&mut rest).unwrap();
         let n_events = 1 + json_lines(&rest).len();
-        assert!(stderr.contains(&format!("\"n_delivered_events\":{n_events}")) || stderr.contains(&format!("\\\"n_delivered_events\\\":{n_events}")), "{stderr}");
+        assert!(stderr.contains(&format!("\"n_delivered_events\":{n_events}")), "{stderr}");
     }
 }
 
@@ -131,13 +131,18 @@ fn a_reader_that_goes_away_ends_it() {
 
 #[test]
 fn an_unknown_device_lists_those_there_are() {
-    let ran = run(tripword().args(["listen", "--input", "no such microphone", "--model", "six-words"]));
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let ran = run(tripword().args(["listen", "--input", "no such microphone", "--model"]).arg(&model));
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("no such microphone"), "{}", ran.stderr);
 }
 
 #[test]
 fn a_bad_raw_format_lists_the_good_ones() {
-    let ran = run(tripword().args(["listen", "--input", "-", "--pcm-format", "mp3", "--model", "six-words"]).stdin(Stdio::null()));
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let ran =
+        run(tripword().args(["listen", "--input", "-", "--pcm-format", "mp3", "--model"]).arg(&model).stdin(Stdio::null()));
     assert!(ran.code == 1 && ran.stderr.contains("s16le"), "{}", ran.stderr);
 }

@@ -35,7 +35,7 @@ fn a_microphone_fires_the_events_that_label_finds_at_the_same_samples() {
     let labelled = run(tripword().args(["label", "--json", "--model"]).arg(&model).arg(&wav));
     // Words decided in the silence after the file's end are decided in the microphone's silence, too.
     let expected = json_lines(&labelled.stdout);
-    assert!(expected.len() > 3);
+    assert!(expected.len() > 1, "{expected:?}");
 
     let fifo = folder.path().join("mic.fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
