@@ -1,4 +1,58 @@
-//! tripword
+//! tripword listens to a stream of sound and tells when a word is said.
+//!
+//! It is trained on a handful of recordings, then runs for months on a microphone or through archives of files, with the
+//! same features, the same network kernels and the same decision rule in all three.
+//!
+//! # The picture
+//!
+//! ```text
+//!  microphone ─┐ ring          bounded channel            bounded channel
+//!  raw PCM ────┼──▶ [feature thread] ──▶ [inference thread] ──▶ [event thread] ──▶ JSON lines
+//!  WAV file ───┘    resample, log-mel     convolutions, GRU,      sinks
+//!                                         trigger of each word
+//! ```
+//!
+//! `listen` is that picture; [`daemon`] assembles it. `label` runs the two pure stages of [`pipeline`] in one thread a file.
+//! Training makes mixes of recordings, in the domain of mel power, and teaches the same network with the same kernels.
+//!
+//! # Code map
+//!
+//! Imports point down this list only; a test reads the `use` lines and holds it.
+//!
+//! | module | what it is | depends on |
+//! |---|---|---|
+//! | [`units`] | sample rates, milliseconds, decibels | |
+//! | [`audio`] | sources of samples: capture (hardware), WAV (files), PCM (standard input); resampling | `units` |
+//! | [`features`] | samples to log-mel feature frames | `units` |
+//! | [`kernels`] | dense and recurrent layers in SIMD, forward and backward; the only module with unsafe code | |
+//! | [`model`] | the network: differentiable in batches, packed for streams | `kernels`, `units` |
+//! | [`detector`] | smoothing and trigger: probabilities to detections | `units` |
+//! | [`bundle`] | one model on disk: weights, configurations, provenance (files) | `model`, `features`, `detector` |
+//! | [`pipeline`] | the signal path as two pure stages | all above but `audio` |
+//! | [`events`] | the wake event and its sinks | `bundle`, `detector` |
+//! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events` |
+//! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events` |
+//! | `dataset` | folders of recordings, speakers, rooms, mixes | `audio`, `features` |
+//! | `eval` | continuous streams, hits, misses, false accepts | `dataset`, `model`, `detector` |
+//! | `train` | the training loop | `dataset`, `eval`, `model`, `bundle` |
+//! | [`config`] | defaults, file, flags | each section's owner |
+//! | [`cli`] | arguments in, words out | everything |
+//!
+//! `dataset`, `eval` and `train` exist with the feature `train`, which is on by default; what runs never imports them.
+//!
+//! # Invariants
+//!
+//! - **Any portioning of the same samples gives the same events, to the bit.** Feature frames, network steps and triggers
+//!   carry all their state; the kernels add in one order whatever the number of rows or steps in a call.
+//! - **The signal path has no clock.** Positions are counts of samples since the stream began; wall time is added to an
+//!   event in `daemon` and nowhere else. The detector does not know what a chunk is.
+//! - **The state always steps.** No audio is skipped because it is quiet; a lost stretch is heard as silence, counted, and
+//!   moves the clock.
+//! - **Nothing starts from noise.** The zero state is zero; a stated warm-up suppresses events and counts the steps.
+//! - **Every queue is bounded,** and what happens when it is full is written down and counted.
+//! - **The audio callback** moves samples into a ring and wakes a thread; it allocates nothing, takes no lock, writes no log.
+//! - **A model runs only with what it was trained for:** features and shape are stored with the weights and compared.
+//! - **Files are written whole or not at all.**
 
 pub mod audio;
 pub mod bundle;
