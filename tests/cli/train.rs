@@ -1,0 +1,168 @@
+//! `tripword train` and `tripword eval`, on sounds that are easy to tell apart.
+
+use super::*;
+
+/// A folder in the NanoWakeWord layout: the "word" is a rising tone, everything else is falling tones and noise.
+fn recordings(folder: &Path, n_speakers: usize, clips_per_speaker: usize) -> PathBuf {
+    let root = folder.join("recordings");
+    let mut random = common::Random::new(11);
+    let mut write = |path: PathBuf, tones: &[(f32, f32, usize)], random: &mut common::Random| {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut samples = random.values(4_000, 0.002);
+        for &(from_hz, to_hz, n_samples) in tones {
+            let (mut phase, level) = (0.0f32, 0.2 + 0.1 * random.value());
+            for i in 0..n_samples {
+                let hz = from_hz + (to_hz - from_hz) * i as f32 / n_samples as f32;
+                phase = (phase + hz / 16_000.0).fract();
+                samples.push(level * (phase * std::f32::consts::TAU).sin() + 0.002 * random.value());
+            }
+            samples.extend(random.values(1_500, 0.002));
+        }
+        samples.extend(random.values(4_000, 0.002));
+        tripword::audio::write::write_wav(&path, &samples, SampleRate::MODEL).unwrap();
+    };
+    for speaker in 0..n_speakers {
+        for take in 0..clips_per_speaker {
+            let pitch = 1.0 + 0.1 * random.value();
+            let path = root.join(format!("positive/speaker{speaker}-{take:02}.wav"));
+            write(path, &[(500.0 * pitch, 2500.0 * pitch, 8_000)], &mut random);
+        }
+    }
+    for speaker in 0..n_speakers {
+        for take in 0..6 {
+            let tones: Vec<(f32, f32, usize)> = (0..8)
+                .map(|_| {
+                    let hz = 1500.0 + 1000.0 * random.value();
+                    (hz, hz * (0.5 + 0.2 * random.value()), 6_000)
+                })
+                .collect();
+            write(root.join(format!("negative/other{speaker}-{take}.wav")), &tones, &mut random);
+        }
+        write(root.join(format!("noise/hum{speaker}.wav")), &[(120.0, 120.0, 32_000)], &mut random);
+    }
+    root
+}
+
+/// As small as it can be and still learn.
+fn small(command: &mut Command) -> &mut Command {
+    command.args([
+        "--set", "train.network.hidden_size=24",
+        "--set", "train.network.convolutions=[{channels=24,kernel=10,stride=4},{channels=24,kernel=5,stride=2}]",
+        "--set", "train.batch_size=8",
+        "--set", "train.validate_every=50",
+        "--set", "train.checkpoint_every=50",
+        "--set", "train.mine_every=100",
+        "--set", "train.average_decay=0.95",
+        "--set", "train.negative_weight=5.0",
+    ])
+}
+
+#[test]
+fn a_detector_is_trained_from_clips_and_finds_its_word_in_new_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recordings(folder.path(), 4, 6);
+    std::fs::write(data.join("positive/speaker0-99.wav"), b"not a recording").unwrap();
+    let model = folder.path().join("chirp");
+    let ran = run(small(tripword().arg("train").arg(&data).arg("--out").arg(&model).args(["--steps", "200", "--json"])));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("NanoWakeWord"), "says which layout: {}", ran.stderr);
+    assert!(ran.stderr.contains("speaker0-99.wav"), "names what it skips: {}", ran.stderr);
+    let lines = json_lines(&ran.stdout);
+    let result = lines.last().unwrap();
+    let missed = result["training"]["validation_miss_rate"].as_object().unwrap().values().next().unwrap();
+    assert!(missed.as_f64().unwrap() < 0.5, "{result}");
+    for file in ["manifest.toml", "weights.safetensors", "CARD.md"] {
+        assert!(model.join(file).is_file());
+    }
+    assert!(!folder.path().join("chirp.checkpoint").exists(), "a finished run leaves no checkpoint");
+
+    let held_out = recordings(&folder.path().join("new"), 2, 4);
+    let ran = run(tripword().arg("eval").arg(&held_out).arg("--model").arg(&model).arg("--json"));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let row = json_lines(&ran.stdout).into_iter().find(|row| row["condition"] == "clean").unwrap();
+    assert_eq!(row["n_spoken"], 8);
+    assert!(row["miss_rate"].as_f64().unwrap() < 0.5, "{row}");
+}
+
+#[test]
+fn an_interrupted_run_resumes_to_the_same_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recordings(folder.path(), 3, 5);
+    let train = |out: &str, extra: &[&str]| {
+        let mut command = tripword();
+        command.arg("train").arg(&data).arg("--out").arg(folder.path().join(out)).args(["--json"]).args(extra);
+        command
+    };
+    let straight = run(small(&mut train("straight", &["--steps", "150"])));
+    assert_eq!(straight.code, 0, "{}", straight.stderr);
+
+    // Interrupted after the first validation it prints.
+    let mut child = small(&mut train("resumed", &["--steps", "150"]))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    assert!(line.contains("\"step\":50"), "{line}");
+    Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("--resume") && folder.path().join("resumed.checkpoint").is_file(), "{stderr}");
+    assert!(!folder.path().join("resumed").exists(), "no half-made model");
+
+    let other = run(small(&mut train("resumed", &["--steps", "150", "--resume", "--seed", "2"])));
+    assert!(other.code == 1 && other.stderr.contains("train.seed"), "{}", other.stderr);
+    let resumed = run(small(&mut train("resumed", &["--steps", "150", "--resume"])));
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    assert!(resumed.stderr.contains("resumed at step"), "{}", resumed.stderr);
+    let weights = |name: &str| std::fs::read(folder.path().join(name).join("weights.safetensors")).unwrap();
+    assert!(weights("straight") == weights("resumed"), "the resumed run made other weights");
+}
+
+#[test]
+fn folders_that_cannot_be_trained_on_say_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let train = |data: &Path| run(tripword().arg("train").arg(data).arg("--out").arg(folder.path().join("model")));
+    let expect = |data: &Path, words: &[&str]| {
+        let ran = train(data);
+        assert_eq!(ran.code, 1, "{}", ran.stderr);
+        for word in words {
+            assert!(ran.stderr.contains(word), "'{word}' in: {}", ran.stderr);
+        }
+        assert!(!folder.path().join("model").exists());
+    };
+    expect(&folder.path().join("nowhere"), &["nowhere"]);
+
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    expect(&empty, &["positive", "wake-word", "activates", "_background_noise_"]);
+
+    let one = recordings(&folder.path().join("one"), 1, 1);
+    expect(&one, &["1 ", "at least"]);
+
+    let no_negatives = recordings(&folder.path().join("no-negatives"), 2, 5);
+    std::fs::remove_dir_all(no_negatives.join("negative")).unwrap();
+    expect(&no_negatives, &["negative"]);
+
+    let silent = recordings(&folder.path().join("silent"), 2, 5);
+    for entry in std::fs::read_dir(silent.join("positive")).unwrap() {
+        let path = entry.unwrap().path();
+        tripword::audio::write::write_wav(&path, &[0.0; 16_000], SampleRate::MODEL).unwrap();
+    }
+    expect(&silent, &["silent", "speaker0-00.wav"]);
+
+    let twice = recordings(&folder.path().join("twice"), 2, 5);
+    for name in ["view glass", "View_Glass"] {
+        std::fs::create_dir(twice.join("positive").join(name)).unwrap();
+    }
+    for (i, entry) in std::fs::read_dir(twice.join("positive")).unwrap().flatten().enumerate().collect::<Vec<_>>() {
+        let path = entry.path();
+        if path.is_file() {
+            let word = if i % 2 == 0 { "view glass" } else { "View_Glass" };
+            std::fs::rename(&path, twice.join("positive").join(word).join(path.file_name().unwrap())).unwrap();
+        }
+    }
+    expect(&twice, &["view glass", "View_Glass"]);
+}
