@@ -1,4 +1,6 @@
 //! tripword
 pub mod audio;
+#[cfg(feature = "train")]
+pub mod dataset;
 pub mod features;
 pub mod units;
