@@ -47,6 +47,18 @@ pub(super) fn load(path: &Path) -> Result<Vec<f32>, SkipReason> {
     Ok(samples)
 }
 
+/// The samples of a recorded room response, which may be as short and as quiet as it likes.
+///
+/// # Errors
+/// Why the file cannot be used.
+pub(super) fn load_response(path: &Path) -> Result<Vec<f32>, SkipReason> {
+    let samples = read_clip(path).map_err(|error| SkipReason::Unreadable(error.to_string()))?;
+    match samples.iter().filter(|sample| !sample.is_finite()).count() {
+        0 => Ok(samples),
+        n_samples => Err(SkipReason::NotFinite { n_samples }),
+    }
+}
+
 /// The samples of a wake word's recording and where the word lies in them: by the manifest's word, else by energy.
 ///
 /// # Errors

@@ -15,9 +15,9 @@ const SILENCE_DBFS: f32 = -70.0;
 /// The floor is the level below which this share of the readings lies.
 const FLOOR_QUANTILE: f32 = 0.1;
 /// A reading is sound when it is this much above the floor, in dB...
-const ABOVE_FLOOR_DB: f32 = 12.0;
+const ABOVE_FLOOR_DB: f32 = 10.0;
 /// ...and at most this much below the loudest one. Weak ends of words, such as the /s/ of "jarvis", lie 25 to 35 dB down.
-const BELOW_PEAK_DB: f32 = 32.0;
+const BELOW_PEAK_DB: f32 = 34.0;
 /// The threshold is never nearer to the peak than this, or a noisy clip would have no word, in dB.
 const NEAREST_TO_PEAK_DB: f32 = 9.0;
 /// A shorter pause belongs to the word, in readings: 0.3 s, longer than the closure before a plosive and most gaps between
@@ -52,9 +52,9 @@ pub fn find_endpoints(samples: &[f32]) -> Option<Endpoints> {
     let best = stretches(&levels, threshold)
         .into_iter()
         .max_by(|a, b| loudness(&levels[a.0..a.1], threshold).total_cmp(&loudness(&levels[b.0..b.1], threshold)))?;
-    // Reading i covers the samples from i·HOP on, its centre half a window later.
-    let start = (best.0 * HOP + WINDOW / 2).saturating_sub(HOP / 2);
-    let end = ((best.1 - 1) * HOP + WINDOW / 2 + HOP / 2).min(samples.len());
+    // Everything under a reading that is sound: reading i covers the samples from i·HOP on.
+    let start = best.0 * HOP;
+    let end = ((best.1 - 1) * HOP + WINDOW).min(samples.len());
     (start < end).then_some(Endpoints { start, end })
 }
 
