@@ -3,8 +3,24 @@
 //! A source delivers **mono** `f32` samples, full scale 1.0, at the model's rate once it has passed [`resample::at_model_rate`].
 //! A sample's place in the stream is its count since the stream began, so a file and a microphone tell the same time.
 //! Outside world enters here by three doors: [`capture`] (hardware), [`wav`] (files), [`pcm`] (standard input).
+//!
+//! Samples are passed on as they are found: values that are not finite or far beyond full scale are the feature stage's to judge.
+
+pub mod capture;
+mod capture_ring;
+mod channels;
+pub mod devices;
+mod error;
+mod interleaved;
+pub mod pcm;
+pub mod resample;
+pub mod stoppable;
+pub mod wav;
+pub mod write;
 
 use crate::units::SampleRate;
+
+pub use error::AudioError;
 
 /// What one read brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +52,20 @@ pub trait AudioSource: Send {
     fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError>;
 }
 
+impl<S: AudioSource + ?Sized> AudioSource for Box<S> {
+    fn sample_rate(&self) -> SampleRate {
+        (**self).sample_rate()
+    }
+
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
+        (**self).read(chunk)
+    }
+}
+
 /// Which of a source's channels become the mono signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ChannelChoice {
@@ -44,4 +74,40 @@ pub enum ChannelChoice {
     Mix,
     /// One channel, counted from 0.
     One(u16),
+}
+
+impl std::str::FromStr for ChannelChoice {
+    type Err = AudioError;
+
+    /// `mix`, or a channel as people count them, from 1.
+    fn from_str(text: &str) -> Result<Self, AudioError> {
+        match text.trim() {
+            "mix" => Ok(Self::Mix),
+            number => match number.parse::<u16>() {
+                Ok(channel @ 1..) => Ok(Self::One(channel - 1)),
+                _ => Err(AudioError::BadChannelChoice { found: text.to_owned() }),
+            },
+        }
+    }
+}
+
+/// Reads a source to its end, at the source's own rate. A gap becomes silence of its length, so that times stay right.
+///
+/// # Errors
+/// The first error of the source; what was read before it is dropped.
+pub fn read_to_end(source: &mut dyn AudioSource) -> Result<Vec<f32>, AudioError> {
+    // A tenth of a second at 16 kHz: large enough that the calls cost nothing, small enough for the stack.
+    const CHUNK_SAMPLES: usize = 1600;
+    let mut chunk = [0.0; CHUNK_SAMPLES];
+    let mut samples = Vec::new();
+    loop {
+        match source.read(&mut chunk)? {
+            Read::Samples(n) => samples.extend_from_slice(&chunk[..n]),
+            Read::Gap { lost_samples } => {
+                let n = usize::try_from(lost_samples).unwrap_or(usize::MAX);
+                samples.resize(samples.len().saturating_add(n), 0.0);
+            }
+            Read::End => return Ok(samples),
+        }
+    }
 }

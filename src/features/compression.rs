@@ -45,11 +45,7 @@ pub enum Compression {
 impl Default for Compression {
     /// A floor of 1e-8 makes digital zero, a noise gate at -82 dB and a recorder's floor at -80 dB the same input.
     fn default() -> Self {
-        Self::Log {
-            floor: 1e-8,
-            offset: 9.0,
-            scale: 4.0,
-        }
+        Self::Log { floor: 1e-8, offset: 9.0, scale: 4.0 }
     }
 }
 
@@ -57,32 +53,15 @@ impl Compression {
     /// Checks the ranges; an error is (key, found, expected).
     pub(super) fn validate(&self) -> Result<(), (&'static str, f32, &'static str)> {
         let positive = |key, value: f32| {
-            if value.is_finite() && value > 0.0 {
-                Ok(())
-            } else {
-                Err((key, value, "a number above 0"))
-            }
+            if value.is_finite() && value > 0.0 { Ok(()) } else { Err((key, value, "a number above 0")) }
         };
         match *self {
-            Self::Log {
-                floor,
-                offset,
-                scale,
-            } => {
+            Self::Log { floor, offset, scale } => {
                 positive("compression.floor", floor)?;
                 positive("compression.scale", scale)?;
-                if offset.is_finite() {
-                    Ok(())
-                } else {
-                    Err(("compression.offset", offset, "a finite number"))
-                }
+                if offset.is_finite() { Ok(()) } else { Err(("compression.offset", offset, "a finite number")) }
             }
-            Self::RunningMean {
-                floor,
-                initial_mean,
-                time_constant_frames,
-                scale,
-            } => {
+            Self::RunningMean { floor, initial_mean, time_constant_frames, scale } => {
                 positive("compression.floor", floor)?;
                 positive("compression.time_constant_frames", time_constant_frames)?;
                 positive("compression.scale", scale)?;
@@ -92,13 +71,7 @@ impl Compression {
                     Err(("compression.initial_mean", initial_mean, "a finite number"))
                 }
             }
-            Self::Pcen {
-                smoothing,
-                gain,
-                bias,
-                power,
-                epsilon,
-            } => {
+            Self::Pcen { smoothing, gain, bias, power, epsilon } => {
                 if !(smoothing > 0.0 && smoothing <= 1.0) {
                     return Err(("compression.smoothing", smoothing, "above 0 and at most 1"));
                 }
@@ -124,12 +97,7 @@ pub struct Compressor {
 impl Compressor {
     /// A compressor at the start of a stream.
     pub fn new(compression: &Compression, n_mels: usize) -> Self {
-        Self {
-            compression: compression.clone(),
-            n_mels,
-            statistics: vec![0.0; n_mels],
-            is_started: false,
-        }
+        Self { compression: compression.clone(), n_mels, statistics: vec![0.0; n_mels], is_started: false }
     }
 
     /// Forgets the statistics.
@@ -141,21 +109,12 @@ impl Compressor {
     /// Turns mel power `(time, n_mels)` into features, in place.
     pub fn apply(&mut self, frames: &mut [f32]) {
         match self.compression {
-            Compression::Log {
-                floor,
-                offset,
-                scale,
-            } => {
+            Compression::Log { floor, offset, scale } => {
                 for value in frames {
                     *value = ((*value + floor).ln() + offset) / scale;
                 }
             }
-            Compression::RunningMean {
-                floor,
-                initial_mean,
-                time_constant_frames,
-                scale,
-            } => {
+            Compression::RunningMean { floor, initial_mean, time_constant_frames, scale } => {
                 if !self.is_started {
                     self.statistics.fill(initial_mean);
                     self.is_started = true;
@@ -169,13 +128,7 @@ impl Compressor {
                     }
                 }
             }
-            Compression::Pcen {
-                smoothing,
-                gain,
-                bias,
-                power,
-                epsilon,
-            } => {
+            Compression::Pcen { smoothing, gain, bias, power, epsilon } => {
                 for frame in frames.chunks_exact_mut(self.n_mels) {
                     if !self.is_started {
                         self.statistics.copy_from_slice(frame);
@@ -183,8 +136,7 @@ impl Compressor {
                     }
                     for (value, energy) in frame.iter_mut().zip(&mut self.statistics) {
                         *energy += smoothing * (*value - *energy);
-                        *value = (*value / (epsilon + *energy).powf(gain) + bias).powf(power)
-                            - bias.powf(power);
+                        *value = (*value / (epsilon + *energy).powf(gain) + bias).powf(power) - bias.powf(power);
                     }
                 }
             }
@@ -196,13 +148,7 @@ impl Compressor {
 mod tests {
     use super::*;
 
-    const PCEN: Compression = Compression::Pcen {
-        smoothing: 0.025,
-        gain: 0.98,
-        bias: 2.0,
-        power: 0.5,
-        epsilon: 1e-9,
-    };
+    const PCEN: Compression = Compression::Pcen { smoothing: 0.025, gain: 0.98, bias: 2.0, power: 0.5, epsilon: 1e-9 };
 
     #[test]
     fn log_turns_gain_into_a_constant_shift() {
@@ -211,53 +157,29 @@ mod tests {
         compressor.apply(&mut quiet);
         compressor.apply(&mut loud);
         let shift = 100f32.ln() / 4.0;
-        assert!(
-            quiet
-                .iter()
-                .zip(&loud)
-                .all(|(q, l)| (l - q - shift).abs() < 1e-3)
-        );
+        assert!(quiet.iter().zip(&loud).all(|(q, l)| (l - q - shift).abs() < 1e-3));
     }
 
     #[test]
     fn pcen_removes_constant_gain() {
-        let power: Vec<f32> = (0..400)
-            .map(|i| 1e-3 * (1.0 + (i as f32 * 0.3).sin()))
-            .collect();
-        let (mut plain, mut loud) = (
-            power.clone(),
-            power.iter().map(|p| p * 100.0).collect::<Vec<_>>(),
-        );
+        let power: Vec<f32> = (0..400).map(|i| 1e-3 * (1.0 + (i as f32 * 0.3).sin())).collect();
+        let (mut plain, mut loud) = (power.clone(), power.iter().map(|p| p * 100.0).collect::<Vec<_>>());
         Compressor::new(&PCEN, 1).apply(&mut plain);
         Compressor::new(&PCEN, 1).apply(&mut loud);
-        assert!(
-            plain
-                .iter()
-                .zip(&loud)
-                .all(|(a, b)| (a - b).abs() < 0.1 * a.abs().max(0.5))
-        );
+        assert!(plain.iter().zip(&loud).all(|(a, b)| (a - b).abs() < 0.1 * a.abs().max(0.5)));
     }
 
     #[test]
     fn portions_do_not_matter_to_carried_statistics() {
         for compression in [
             PCEN,
-            Compression::RunningMean {
-                floor: 1e-8,
-                initial_mean: -11.0,
-                time_constant_frames: 300.0,
-                scale: 4.0,
-            },
+            Compression::RunningMean { floor: 1e-8, initial_mean: -11.0, time_constant_frames: 300.0, scale: 4.0 },
         ] {
-            let power: Vec<f32> = (0..60)
-                .map(|i| 1e-3 * (1.0 + (i as f32 * 0.7).sin()))
-                .collect();
+            let power: Vec<f32> = (0..60).map(|i| 1e-3 * (1.0 + (i as f32 * 0.7).sin())).collect();
             let (mut whole, mut parts) = (power.clone(), power);
             Compressor::new(&compression, 3).apply(&mut whole);
             let mut compressor = Compressor::new(&compression, 3);
-            parts
-                .chunks_mut(9)
-                .for_each(|portion| compressor.apply(portion));
+            parts.chunks_mut(9).for_each(|portion| compressor.apply(portion));
             assert_eq!(whole, parts);
         }
     }

@@ -65,31 +65,15 @@ impl FeatureConfig {
     pub fn validate(&self) -> Result<(), FeatureConfigError> {
         let nyquist_hz = self.sample_rate_hz as f32 / 2.0;
         let check = |ok: bool, key, found: &dyn ToString, expected: String| {
-            if ok {
-                Ok(())
-            } else {
-                Err(FeatureConfigError {
-                    key,
-                    found: found.to_string(),
-                    expected,
-                })
-            }
+            if ok { Ok(()) } else { Err(FeatureConfigError { key, found: found.to_string(), expected }) }
         };
         check(
             self.sample_rate_hz == SampleRate::MODEL.hz(),
             "sample_rate_hz",
             &self.sample_rate_hz,
-            format!(
-                "{}, the rate every source is converted to",
-                SampleRate::MODEL.hz()
-            ),
+            format!("{}, the rate every source is converted to", SampleRate::MODEL.hz()),
         )?;
-        check(
-            (2..=1 << 16).contains(&self.n_fft),
-            "n_fft",
-            &self.n_fft,
-            "2 to 65536".into(),
-        )?;
+        check((2..=1 << 16).contains(&self.n_fft), "n_fft", &self.n_fft, "2 to 65536".into())?;
         check(
             (1..=self.n_fft).contains(&self.window_length_samples),
             "window_length_samples",
@@ -100,17 +84,9 @@ impl FeatureConfig {
             (1..=self.window_length_samples).contains(&self.hop_length_samples),
             "hop_length_samples",
             &self.hop_length_samples,
-            format!(
-                "1 to window_length_samples ({})",
-                self.window_length_samples
-            ),
+            format!("1 to window_length_samples ({})", self.window_length_samples),
         )?;
-        check(
-            (1..=256).contains(&self.n_mels),
-            "n_mels",
-            &self.n_mels,
-            "1 to 256".into(),
-        )?;
+        check((1..=256).contains(&self.n_mels), "n_mels", &self.n_mels, "1 to 256".into())?;
         check(
             self.mel_low_hz >= 0.0 && self.mel_low_hz < nyquist_hz,
             "mel_low_hz",
@@ -121,18 +97,13 @@ impl FeatureConfig {
             self.mel_high_hz > self.mel_low_hz && self.mel_high_hz <= nyquist_hz,
             "mel_high_hz",
             &self.mel_high_hz,
-            format!(
-                "above mel_low_hz ({}) and at most {nyquist_hz}",
-                self.mel_low_hz
-            ),
+            format!("above mel_low_hz ({}) and at most {nyquist_hz}", self.mel_low_hz),
         )?;
-        self.compression
-            .validate()
-            .map_err(|(key, found, expected)| FeatureConfigError {
-                key,
-                found: found.to_string(),
-                expected: expected.into(),
-            })
+        self.compression.validate().map_err(|(key, found, expected)| FeatureConfigError {
+            key,
+            found: found.to_string(),
+            expected: expected.into(),
+        })
     }
 }
 
@@ -147,14 +118,8 @@ mod tests {
 
     #[test]
     fn an_out_of_range_key_is_named_with_its_range() {
-        let config = FeatureConfig {
-            mel_high_hz: 9000.0,
-            ..FeatureConfig::default()
-        };
+        let config = FeatureConfig { mel_high_hz: 9000.0, ..FeatureConfig::default() };
         let message = config.validate().unwrap_err().to_string();
-        assert!(
-            message.contains("mel_high_hz is 9000") && message.contains("at most 8000"),
-            "{message}"
-        );
+        assert!(message.contains("mel_high_hz is 9000") && message.contains("at most 8000"), "{message}");
     }
 }

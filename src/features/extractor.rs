@@ -12,10 +12,7 @@ pub struct FeatureExtractor {
 impl FeatureExtractor {
     /// A front end at the start of a stream; `config` must be valid.
     pub fn new(config: &FeatureConfig) -> Self {
-        Self {
-            power: MelPowerExtractor::new(config),
-            compressor: Compressor::new(&config.compression, config.n_mels),
-        }
+        Self { power: MelPowerExtractor::new(config), compressor: Compressor::new(&config.compression, config.n_mels) }
     }
 
     /// Clears everything that is carried: pending samples, running statistics, counts.

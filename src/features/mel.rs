@@ -32,29 +32,21 @@ impl MelFilterbank {
         let n_bins = config.n_fft / 2 + 1;
         let bin_hz = f64::from(config.sample_rate_hz) / config.n_fft as f64;
         let low_mel = hz_to_mel(f64::from(config.mel_low_hz));
-        let mel_step =
-            (hz_to_mel(f64::from(config.mel_high_hz)) - low_mel) / (config.n_mels + 1) as f64;
+        let mel_step = (hz_to_mel(f64::from(config.mel_high_hz)) - low_mel) / (config.n_mels + 1) as f64;
         let corner_hz = |i: usize| mel_to_hz(low_mel + mel_step * i as f64);
         let bands = (0..config.n_mels)
             .map(|band| {
-                let (left, peak, right) =
-                    (corner_hz(band), corner_hz(band + 1), corner_hz(band + 2));
+                let (left, peak, right) = (corner_hz(band), corner_hz(band + 1), corner_hz(band + 2));
                 let weight_at = |bin: usize| {
                     let hz = bin as f64 * bin_hz;
-                    ((hz - left) / (peak - left))
-                        .min((right - hz) / (right - peak))
-                        .max(0.0)
+                    ((hz - left) / (peak - left)).min((right - hz) / (right - peak)).max(0.0)
                 };
                 let inside: Vec<usize> = (0..n_bins).filter(|&bin| weight_at(bin) > 0.0).collect();
                 match (inside.first(), inside.last()) {
-                    (Some(&first), Some(&last)) => Band {
-                        first_bin: first,
-                        weights: (first..=last).map(|bin| weight_at(bin) as f32).collect(),
-                    },
-                    _ => Band {
-                        first_bin: ((peak / bin_hz).round() as usize).min(n_bins - 1),
-                        weights: vec![1.0],
-                    },
+                    (Some(&first), Some(&last)) => {
+                        Band { first_bin: first, weights: (first..=last).map(|bin| weight_at(bin) as f32).collect() }
+                    }
+                    _ => Band { first_bin: ((peak / bin_hz).round() as usize).min(n_bins - 1), weights: vec![1.0] },
                 }
             })
             .collect();
@@ -75,12 +67,7 @@ impl MelFilterbank {
     pub fn apply(&self, power: &[f32], bands: &mut [f32]) {
         for (band, out) in self.bands.iter().zip(bands) {
             let bins = &power[band.first_bin..band.first_bin + band.weights.len()];
-            *out = band
-                .weights
-                .iter()
-                .zip(bins)
-                .map(|(weight, bin)| weight * bin)
-                .sum();
+            *out = band.weights.iter().zip(bins).map(|(weight, bin)| weight * bin).sum();
         }
     }
 }
@@ -107,10 +94,7 @@ mod tests {
 
     #[test]
     fn bands_narrower_than_a_bin_still_hear() {
-        let config = FeatureConfig {
-            n_mels: 120,
-            ..FeatureConfig::default()
-        };
+        let config = FeatureConfig { n_mels: 120, ..FeatureConfig::default() };
         let bank = MelFilterbank::new(&config);
         let mut bands = vec![0.0; bank.n_mels()];
         bank.apply(&vec![1.0; bank.n_bins()], &mut bands);

@@ -80,11 +80,7 @@ impl MelPowerExtractor {
                     sample
                 } else {
                     self.n_unusable_samples += 1;
-                    if sample.is_nan() {
-                        0.0
-                    } else {
-                        sample.clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT)
-                    }
+                    if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) }
                 };
             }
             self.n_pending += n_taken;
@@ -100,22 +96,12 @@ impl MelPowerExtractor {
 
     fn emit_pair(&mut self, frames: &mut Vec<f32>) {
         let n_window = self.window.len();
-        let (first, second) = (
-            &self.pending[..n_window],
-            &self.pending[self.hop_length_samples..],
-        );
-        for (((bin, &w), &a), &b) in self
-            .spectrum
-            .iter_mut()
-            .zip(&self.window)
-            .zip(first)
-            .zip(second)
-        {
+        let (first, second) = (&self.pending[..n_window], &self.pending[self.hop_length_samples..]);
+        for (((bin, &w), &a), &b) in self.spectrum.iter_mut().zip(&self.window).zip(first).zip(second) {
             *bin = Complex::new(w * a, w * b);
         }
         self.spectrum[n_window..].fill(Complex::default());
-        self.fft
-            .process_with_scratch(&mut self.spectrum, &mut self.fft_scratch);
+        self.fft.process_with_scratch(&mut self.spectrum, &mut self.fft_scratch);
 
         // With Z = FFT(a + ib): A[k] = (Z[k] + Z*[N-k]) / 2 and B[k] = (Z[k] - Z*[N-k]) / 2i.
         let n_fft = self.spectrum.len();
@@ -129,11 +115,7 @@ impl MelPowerExtractor {
         let n_mels = self.filterbank.n_mels();
         let start = frames.len();
         frames.resize(start + FRAMES_PER_FFT * n_mels, 0.0);
-        for (power, bands) in self
-            .power
-            .iter()
-            .zip(frames[start..].chunks_exact_mut(n_mels))
-        {
+        for (power, bands) in self.power.iter().zip(frames[start..].chunks_exact_mut(n_mels)) {
             self.filterbank.apply(power, bands);
         }
     }
@@ -174,10 +156,7 @@ mod tests {
     fn unusable_samples_are_counted_and_leave_no_trace_in_later_frames() {
         let mut extractor = MelPowerExtractor::new(&FeatureConfig::default());
         let mut frames = Vec::new();
-        extractor.push(
-            &[f32::NAN, f32::INFINITY, -f32::INFINITY, 1e30],
-            &mut frames,
-        );
+        extractor.push(&[f32::NAN, f32::INFINITY, -f32::INFINITY, 1e30], &mut frames);
         extractor.push(&[0.0; 1276], &mut frames);
         assert_eq!(extractor.n_unusable_samples(), 4);
         assert!(frames.iter().all(|power| power.is_finite()));

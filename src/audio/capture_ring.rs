@@ -1,0 +1,484 @@
+//! Between the audio callback and the reading thread: a ring of samples, and beside it a ring of the gaps in them.
+//!
+//! The callback's side never waits, locks, allocates or logs. When the ring is full, samples are lost: each is counted, and the
+//! place of each gap is known to the sample. The reading side sleeps until the callback wakes it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use super::channels::MonoMap;
+use super::{AudioError, AudioSource, Read};
+use crate::units::SampleRate;
+
+/// Gaps that can wait for their reader. When this many do, the newest gap grows instead.
+const GAPS_MAX: usize = 64;
+
+/// What has happened at one capture so far. The callback writes, anybody may look.
+#[derive(Debug, Default)]
+pub struct CaptureCounters {
+    samples_delivered: AtomicU64,
+    samples_lost: AtomicU64,
+    overruns: AtomicU64,
+    xruns: AtomicU64,
+    callback_errors: AtomicU64,
+}
+
+/// One look at [`CaptureCounters`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CaptureCounts {
+    /// Mono samples, at the device's rate, that were put into the ring.
+    pub samples_delivered: u64,
+    /// Mono samples, at the device's rate, that found no room in the ring.
+    pub samples_lost: u64,
+    /// How often the ring became full.
+    pub overruns: u64,
+    /// Overruns within the sound system, before the samples came here; how many were lost there is not known.
+    pub xruns: u64,
+    /// Calls of the error callback, all kinds but xruns.
+    pub callback_errors: u64,
+}
+
+impl CaptureCounters {
+    /// The counts as of now.
+    pub fn counts(&self) -> CaptureCounts {
+        // Each is right for itself; together they may be a callback apart.
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        CaptureCounts {
+            samples_delivered: load(&self.samples_delivered),
+            samples_lost: load(&self.samples_lost),
+            overruns: load(&self.overruns),
+            xruns: load(&self.xruns),
+            callback_errors: load(&self.callback_errors),
+        }
+    }
+
+    pub(super) fn count_xrun(&self) {
+        self.xruns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_callback_error(&self) {
+        self.callback_errors.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Samples missing after the first `position` samples of the ring's stream (gaps not counted).
+#[derive(Debug, Clone, Copy)]
+struct GapRecord {
+    position: u64,
+    n_lost: u64,
+}
+
+/// What both sides and the error callback see.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    pub(super) counters: Arc<CaptureCounters>,
+    /// The first error that ends the stream.
+    fault: OnceLock<String>,
+    /// The thread to wake.
+    reader: OnceLock<Thread>,
+    /// Samples lost after the last one in the ring, told when the stream ends.
+    n_lost_at_end: AtomicU64,
+    /// Errors since samples last came: above a few, whatever their kind, something spins.
+    pub(super) errors_in_a_row: AtomicU64,
+}
+
+impl Shared {
+    /// Keeps the first reason and wakes the reader.
+    pub(super) fn fail(&self, reason: impl FnOnce() -> String) {
+        self.fault.get_or_init(reason);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(reader) = self.reader.get() {
+            reader.unpark();
+        }
+    }
+}
+
+/// Wakes the reader when dropped.
+#[derive(Debug)]
+struct WakeOnDrop(Arc<Shared>);
+
+impl Drop for WakeOnDrop {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
+/// The callback's end. Dropping it ends the stream for the reader.
+#[derive(Debug)]
+pub(super) struct CaptureSink {
+    // The order matters: the rings must be abandoned before the reader is woken to see it.
+    samples: Producer<f32>,
+    gaps: Producer<GapRecord>,
+    shared: WakeOnDrop,
+    map: MonoMap,
+    ring_capacity: usize,
+    /// Samples put into the ring.
+    position: u64,
+    /// Samples lost since then; not 0 means that a gap is open.
+    n_lost: u64,
+}
+
+impl CaptureSink {
+    /// Takes what the callback was given. Either there is room for all of it, or what has none is lost.
+    #[inline]
+    pub(super) fn push<S: Copy>(&mut self, interleaved: &[S], to_f32: impl Fn(S) -> f32 + Copy) {
+        let n_samples = interleaved.len() / self.map.n_channels();
+        if n_samples == 0 {
+            return;
+        }
+        let n_free = self.samples.slots();
+        let n_fitting = if self.n_lost == 0 {
+            n_samples.min(n_free)
+        } else if n_free >= n_samples.min(self.ring_capacity) && self.close_gap() {
+            // An open gap is closed only when there is room for a whole block again, so that one overrun is one gap.
+            n_samples.min(n_free)
+        } else {
+            0
+        };
+        if n_fitting > 0 {
+            let mut room = self.samples.write_chunk(n_fitting).expect("so many slots were free");
+            let (first, second) = room.as_mut_slices();
+            let (before, after) = interleaved.split_at(first.len() * self.map.n_channels());
+            self.map.convert(before, to_f32, first);
+            self.map.convert(after, to_f32, second);
+            room.commit_all();
+            self.position += n_fitting as u64;
+        }
+        let n_lost = (n_samples - n_fitting) as u64;
+        let shared = &*self.shared.0;
+        shared.counters.samples_delivered.fetch_add(n_fitting as u64, Ordering::Relaxed);
+        if n_lost > 0 {
+            shared.counters.samples_lost.fetch_add(n_lost, Ordering::Relaxed);
+            if self.n_lost == 0 {
+                shared.counters.overruns.fetch_add(1, Ordering::Relaxed);
+            }
+            self.n_lost += n_lost;
+        }
+        shared.errors_in_a_row.store(0, Ordering::Relaxed);
+        shared.wake();
+    }
+
+    /// Tells the reader of the open gap, before any sample that follows it is in the ring; false when there is no room for that.
+    fn close_gap(&mut self) -> bool {
+        let record = GapRecord { position: self.position, n_lost: self.n_lost };
+        let is_told = self.gaps.push(record).is_ok();
+        if is_told {
+            self.n_lost = 0;
+        }
+        is_told
+    }
+}
+
+impl Drop for CaptureSink {
+    fn drop(&mut self) {
+        // Seen by the reader when it has seen that the ring, dropped after this, is abandoned.
+        self.shared.0.n_lost_at_end.store(self.n_lost, Ordering::Release);
+    }
+}
+
+/// A live source: what a capture stream's callback delivers, at the device's rate.
+///
+/// It is to be read by one thread, the one that reads first: that is the thread the callback wakes.
+#[derive(Debug)]
+pub struct CaptureSource {
+    samples: Consumer<f32>,
+    gaps: Consumer<GapRecord>,
+    shared: Arc<Shared>,
+    device: String,
+    rate: SampleRate,
+    stall_timeout: Duration,
+    /// When samples last came, or when the stream began.
+    last_samples: Instant,
+    /// Samples taken from the ring.
+    position: u64,
+    is_over: bool,
+}
+
+impl CaptureSource {
+    /// The counters, the same as the stream's.
+    pub fn counters(&self) -> &Arc<CaptureCounters> {
+        &self.shared.counters
+    }
+
+    /// What the rings hold next.
+    fn take(&mut self, chunk: &mut [f32]) -> Option<Read> {
+        // A gap is told before the samples after it come, so the samples are looked at first:
+        // every gap before any of these `n_ready` can be seen.
+        let n_ready = self.samples.slots();
+        let mut n = n_ready.min(chunk.len());
+        if let Ok(&gap) = self.gaps.peek() {
+            if gap.position == self.position {
+                self.gaps.pop().expect("it was just seen");
+                return Some(Read::Gap { lost_samples: gap.n_lost });
+            }
+            let n_before_gap = gap.position - self.position;
+            n = n.min(usize::try_from(n_before_gap).unwrap_or(usize::MAX));
+        }
+        if n == 0 {
+            return None;
+        }
+        self.samples.pop_entire_slice(&mut chunk[..n]).expect("so many slots were filled");
+        self.position += n as u64;
+        Some(Read::Samples(n))
+    }
+
+    /// What a read gives once the rings are empty and nobody will fill them.
+    fn end(&mut self) -> Read {
+        match self.shared.n_lost_at_end.swap(0, Ordering::Acquire) {
+            0 => {
+                self.is_over = true;
+                Read::End
+            }
+            lost_samples => Read::Gap { lost_samples },
+        }
+    }
+}
+
+impl AudioSource for CaptureSource {
+    fn sample_rate(&self) -> SampleRate {
+        self.rate
+    }
+
+    fn name(&self) -> &str {
+        &self.device
+    }
+
+    fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
+        assert!(!chunk.is_empty(), "a read needs room for at least one sample");
+        if self.is_over {
+            return Ok(Read::End);
+        }
+        let this_thread = thread::current();
+        let is_woken = self.shared.reader.get_or_init(|| this_thread.clone()).id() == this_thread.id();
+        loop {
+            // Looked at before the rings: what was put in before the stream ended is still delivered.
+            let is_abandoned = self.samples.is_abandoned();
+            if let Some(read) = self.take(chunk) {
+                self.last_samples = Instant::now();
+                return Ok(read);
+            }
+            if let Some(reason) = self.shared.fault.get() {
+                self.is_over = true;
+                return Err(AudioError::DeviceLost { device: self.device.clone(), reason: reason.clone() });
+            }
+            if is_abandoned {
+                return Ok(self.end());
+            }
+            let waited = self.last_samples.elapsed();
+            let Some(left) = self.stall_timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                self.is_over = true;
+                return Err(AudioError::DeviceSilent { device: self.device.clone(), seconds: waited.as_secs_f64() });
+            };
+            // A thread that took over from another is not woken and has to look for itself.
+            thread::park_timeout(if is_woken { left } else { left.min(Duration::from_millis(5)) });
+        }
+    }
+}
+
+/// Both ends of a ring for `capacity` samples.
+pub(super) fn capture_ring(
+    device: String,
+    rate: SampleRate,
+    map: MonoMap,
+    capacity: usize,
+    stall_timeout: Duration,
+) -> (CaptureSink, CaptureSource) {
+    let ring_capacity = capacity.max(1);
+    let (samples_in, samples_out) = RingBuffer::new(ring_capacity);
+    let (gaps_in, gaps_out) = RingBuffer::new(GAPS_MAX);
+    let shared = Arc::new(Shared::default());
+    let sink = CaptureSink {
+        samples: samples_in,
+        gaps: gaps_in,
+        shared: WakeOnDrop(Arc::clone(&shared)),
+        map,
+        ring_capacity,
+        position: 0,
+        n_lost: 0,
+    };
+    let source = CaptureSource {
+        samples: samples_out,
+        gaps: gaps_out,
+        shared,
+        device,
+        rate,
+        stall_timeout,
+        last_samples: Instant::now(),
+        position: 0,
+        is_over: false,
+    };
+    (sink, source)
+}
+
+impl CaptureSource {
+    pub(super) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The device starts to deliver now.
+    pub(super) fn start_clock(&mut self) {
+        self.last_samples = Instant::now();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods)] // tests play the outside world, which keeps its own time
+mod tests {
+    use super::*;
+    use crate::audio::ChannelChoice;
+
+    fn ring(capacity: usize) -> (CaptureSink, CaptureSource) {
+        let map = MonoMap::new(1, ChannelChoice::Mix).unwrap();
+        capture_ring("test".to_owned(), SampleRate::MODEL, map, capacity, Duration::from_secs(5))
+    }
+
+    /// Samples that tell their place.
+    fn block(from: u64, n: usize) -> Vec<f32> {
+        (from..from + n as u64).map(|place| place as f32).collect()
+    }
+
+    /// Reads to the end and checks that each sample is where the clock says. Returns samples read and lost.
+    fn drain(source: &mut CaptureSource, clock: &mut u64) -> (u64, u64) {
+        let (mut n_read, mut n_lost) = (0, 0);
+        let mut chunk = [0.0; 17];
+        loop {
+            match source.read(&mut chunk).unwrap() {
+                Read::Samples(n) => {
+                    assert_eq!(chunk[..n], block(*clock, n));
+                    *clock += n as u64;
+                    n_read += n as u64;
+                }
+                Read::Gap { lost_samples } => {
+                    assert!(lost_samples > 0);
+                    *clock += lost_samples;
+                    n_lost += lost_samples;
+                }
+                Read::End => return (n_read, n_lost),
+            }
+        }
+    }
+
+    #[test]
+    fn what_has_no_room_is_lost_in_one_gap_at_its_place() {
+        let (mut sink, mut source) = ring(25);
+        for first in [0, 10, 20, 30] {
+            sink.push(&block(first, 10), |s| s);
+        }
+        let mut chunk = [0.0; 20];
+        assert_eq!(source.read(&mut chunk).unwrap(), Read::Samples(20));
+        sink.push(&block(40, 10), |s| s);
+        assert_eq!(source.read(&mut chunk).unwrap(), Read::Samples(5));
+        assert_eq!(chunk[4], 24.0);
+        assert_eq!(source.read(&mut chunk).unwrap(), Read::Gap { lost_samples: 15 });
+        assert_eq!(source.read(&mut chunk).unwrap(), Read::Samples(10));
+        assert_eq!(chunk[0], 40.0);
+        let counts = source.counters().counts();
+        let expected =
+            CaptureCounts { samples_delivered: 35, samples_lost: 15, overruns: 1, ..CaptureCounts::default() };
+        assert_eq!(counts, expected);
+    }
+
+    #[test]
+    fn losses_at_the_end_are_told_before_the_end() {
+        let (mut sink, mut source) = ring(8);
+        sink.push(&block(0, 20), |s| s);
+        drop(sink);
+        let mut clock = 0;
+        assert_eq!(drain(&mut source, &mut clock), (8, 12));
+        assert_eq!(source.read(&mut [0.0]).unwrap(), Read::End);
+    }
+
+    #[test]
+    fn with_all_gap_records_in_use_the_gap_grows() {
+        let (mut sink, mut source) = ring(1000);
+        let mut place = 0;
+        // Each round is an overrun that is over at the next block, while the reader never comes.
+        for round in 0..GAPS_MAX + 5 {
+            sink.n_lost += 3;
+            place += 3;
+            sink.push(&block(place, 2), |s| s);
+            place += 2;
+            assert_eq!(sink.n_lost == 0, round < GAPS_MAX, "round {round}");
+        }
+        drop(sink);
+        let mut clock = 0;
+        let (n_read, n_lost_told) = drain(&mut source, &mut clock);
+        assert_eq!(n_read, 2 * GAPS_MAX as u64);
+        assert_eq!(n_read + n_lost_told, place);
+    }
+
+    #[test]
+    fn a_block_larger_than_the_ring_is_delivered_in_part_each_time() {
+        let (mut sink, mut source) = ring(8);
+        sink.push(&block(0, 20), |s| s);
+        assert_eq!(source.read(&mut [0.0; 20]).unwrap(), Read::Samples(8));
+        sink.push(&block(20, 20), |s| s);
+        assert_eq!(source.read(&mut [0.0; 20]).unwrap(), Read::Gap { lost_samples: 12 });
+        assert_eq!(source.read(&mut [0.0; 20]).unwrap(), Read::Samples(8));
+    }
+
+    #[test]
+    fn nothing_is_lost_uncounted_between_two_threads() {
+        let (mut sink, mut source) = ring(300);
+        let n_blocks = 20_000u64;
+        let writer = thread::spawn(move || {
+            for n in 0..n_blocks {
+                // Places stay below 2^24, where f32 counts exactly.
+                sink.push(&block(n * 50, 50), |s| s);
+                if n % 64 == 0 {
+                    thread::yield_now();
+                }
+            }
+        });
+        let mut clock = 0;
+        let (n_read, n_lost) = drain(&mut source, &mut clock);
+        writer.join().unwrap();
+        let counts = source.counters().counts();
+        assert_eq!(clock, n_blocks * 50);
+        assert_eq!((counts.samples_delivered, counts.samples_lost), (n_read, n_lost));
+    }
+
+    #[test]
+    fn dropping_the_sink_wakes_the_reader() {
+        let (sink, mut source) = ring(10);
+        let reader = thread::spawn(move || {
+            let began = Instant::now();
+            (source.read(&mut [0.0]).unwrap(), began.elapsed())
+        });
+        thread::sleep(Duration::from_millis(50));
+        drop(sink);
+        let (read, waited) = reader.join().unwrap();
+        assert_eq!(read, Read::End);
+        assert!(waited < Duration::from_secs(3), "it slept until its timeout: {waited:?}");
+    }
+
+    #[test]
+    fn silence_of_the_device_is_an_error() {
+        let map = MonoMap::new(1, ChannelChoice::Mix).unwrap();
+        let (mut sink, mut source) =
+            capture_ring("test".to_owned(), SampleRate::MODEL, map, 10, Duration::from_millis(30));
+        sink.push(&[0.5], |s| s);
+        assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Read::Samples(1));
+        assert!(matches!(source.read(&mut [0.0; 4]), Err(AudioError::DeviceSilent { .. })));
+        assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Read::End);
+    }
+
+    #[test]
+    fn a_fault_comes_after_the_samples_before_it() {
+        let (mut sink, mut source) = ring(10);
+        sink.push(&[0.5], |s| s);
+        source.shared().fail(|| "unplugged".to_owned());
+        source.shared().fail(|| unreachable!("only the first reason is kept"));
+        assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Read::Samples(1));
+        let error = source.read(&mut [0.0; 4]).unwrap_err();
+        assert!(matches!(error, AudioError::DeviceLost { reason, .. } if reason == "unplugged"));
+        assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Read::End);
+    }
+}

@@ -1,0 +1,80 @@
+//! Samples to a WAV file, whole or not at all.
+
+use std::io::{self, BufWriter};
+use std::path::Path;
+
+use super::AudioError;
+use crate::units::SampleRate;
+
+/// Writes mono samples as 16-bit integers. The file appears under its name only when it is complete; a file that was there
+/// before is replaced. Samples beyond full scale are clipped; what is not a number becomes silence.
+///
+/// # Errors
+/// When the folder is missing, may not be written or is full; nothing is left behind then.
+pub fn write_wav(path: impl AsRef<Path>, samples: &[f32], rate: SampleRate) -> Result<(), AudioError> {
+    let path = path.as_ref();
+    let failed = |source: io::Error| AudioError::WriteFailed { path: path.to_owned(), source };
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".tripword-").suffix(".wav.part");
+    // The default is readable by the owner only; a recording gets the mode of any other new file, less the umask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let file = builder.tempfile_in(folder).map_err(failed)?;
+
+    write_samples(BufWriter::new(file.as_file()), samples, rate).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
+fn write_samples(file: impl io::Write + io::Seek, samples: &[f32], rate: SampleRate) -> io::Result<()> {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: rate.hz(),
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let to_io = |error: hound::Error| match error {
+        hound::Error::IoError(error) => error,
+        error => io::Error::other(error),
+    };
+    let mut writer = hound::WavWriter::new(file, spec).map_err(to_io)?;
+    for &sample in samples {
+        // A float is clamped by the cast, and NaN becomes 0.
+        writer.write_sample((sample * 32_768.0).round() as i16).map_err(to_io)?;
+    }
+    writer.finalize().map_err(to_io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::wav::WavSource;
+    use crate::audio::{ChannelChoice, read_to_end};
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("clip.wav");
+        let samples = [0.0, 0.5, -1.0, 2.0, -3.0, f32::NAN, f32::INFINITY];
+        write_wav(&path, &samples, SampleRate::new(22_050)).unwrap();
+        let mut source = WavSource::open(&path, ChannelChoice::Mix).unwrap();
+        let top = 32_767.0 / 32_768.0;
+        assert_eq!(read_to_end(&mut source).unwrap(), [0.0, 0.5, -1.0, top, -1.0, 0.0, top]);
+    }
+
+    #[test]
+    fn failure_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("missing/clip.wav");
+        assert!(matches!(write_wav(&missing, &[0.0], SampleRate::MODEL), Err(AudioError::WriteFailed { .. })));
+        let occupied = folder.path().join("occupied");
+        std::fs::create_dir_all(occupied.join("child")).unwrap();
+        assert!(write_wav(&occupied, &[0.0], SampleRate::MODEL).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,217 @@
+//! `tripword eval`
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use serde::Serialize;
+
+use super::context::Context;
+use super::{Outcome, print_line, progress};
+use crate::bundle::Bundle;
+use crate::dataset::Inventory;
+use crate::eval::{Condition, EvalSet, Trace, WordTraces, choose_threshold, evaluate_threshold, recordings, run_streams};
+use crate::pipeline::samples_per_step;
+
+/// Measure a model on recordings: misses and false wakes, by events on continuous streams
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tripword eval data/dev
+  tripword eval data/dev --model my-word --target 0.5 --target 2 --snr 10
+
+The folder is laid out as for 'tripword train'. Its clips are laid into streams at random levels (peaks of -30 to -3 dBFS) with gaps
+of room tone; its other recordings make the hours in which every event is false. A word counts as heard if an event falls
+between its start and one second after its end. The row 'model' is at the model's own threshold; the other rows are at the
+threshold that allows the given false accepts an hour on these very negatives, shared by all conditions.")]
+pub(super) struct EvalArgs {
+    /// Folder with recordings
+    data: PathBuf,
+    /// Name or folder of the model
+    #[arg(short, long)]
+    model: Option<String>,
+    /// False accepts per hour to choose a threshold for (repeatable) [default: 0.5, 1, 2]
+    #[arg(long, value_name = "X")]
+    target: Vec<f64>,
+    /// Signal-to-noise ratio of the noisy streams, in decibels
+    #[arg(long, default_value_t = 10.0, value_name = "DB")]
+    snr: f32,
+    /// Seed of levels, gaps and noises
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// One JSON object a line for each word, threshold and condition
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Row {
+    word: String,
+    /// `model` or the target rate.
+    operating_point: String,
+    threshold: f32,
+    condition: String,
+    n_spoken: usize,
+    n_missed: usize,
+    miss_rate: f64,
+    median_latency_ms: Option<i64>,
+    n_false_accepts: usize,
+    negative_hours: f64,
+    false_accepts_per_hour: f64,
+    n_confusions: usize,
+}
+
+pub(super) fn run(args: &EvalArgs, mut context: Context) -> Result<Outcome> {
+    if let Some(model) = &args.model {
+        context.set_flag("--model", "model.path", model.as_str())?;
+    }
+    let bundle = context.load_model()?;
+    let words: Vec<String> = bundle.manifest.words.iter().map(|word| word.name.clone()).collect();
+    let inventory = Inventory::read(&args.data, &words)?;
+    let conditions = [Condition::Clean, Condition::Noisy { snr_db: args.snr }];
+    let conditions = if inventory.noises.is_empty() { &conditions[..1] } else { &conditions[..] };
+    let bar = progress::bar(conditions.len() as u64, "laying out and hearing {pos}/{len} conditions, {elapsed} elapsed");
+    let mut measured = Vec::new();
+    for &condition in conditions {
+        let manifest = &bundle.manifest;
+        let set = recordings::streams(
+            &inventory,
+            condition,
+            &manifest.features,
+            manifest.model.frames_per_step(),
+            args.seed,
+        );
+        for file in &set.skipped {
+            tracing::warn!("skipped {}: {}", file.path.display(), file.reason);
+        }
+        measured.push(Measured::new(condition, set, &bundle));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let targets = if args.target.is_empty() { vec![0.5, 1.0, 2.0] } else { args.target.clone() };
+    let rows = rows(&bundle, &measured, &targets);
+    if args.json {
+        for row in &rows {
+            print_line(&serde_json::to_string(row)?)?;
+        }
+    } else {
+        print_table(&rows)?;
+    }
+    Ok(Outcome::Success)
+}
+
+/// One condition's streams and what the network makes of them.
+struct Measured {
+    condition: Condition,
+    set: EvalSet,
+    positive_traces: Vec<Trace>,
+    negative_traces: Vec<Trace>,
+    samples_per_step: u64,
+    warm_up_samples: u64,
+}
+
+impl Measured {
+    fn new(condition: Condition, set: EvalSet, bundle: &Bundle) -> Self {
+        let manifest = &bundle.manifest;
+        Self {
+            condition,
+            positive_traces: run_streams(&bundle.network, &set.positives),
+            negative_traces: run_streams(&bundle.network, &set.negatives),
+            set,
+            samples_per_step: samples_per_step(manifest),
+            warm_up_samples: manifest.model.warm_up_ms.samples(manifest.features.sample_rate()),
+        }
+    }
+
+    fn traces<'a>(&'a self, word_idx: usize, is_positive: bool) -> WordTraces<'a> {
+        let (streams, traces) = if is_positive {
+            (&self.set.positives, &self.positive_traces)
+        } else {
+            (&self.set.negatives, &self.negative_traces)
+        };
+        WordTraces {
+            word_idx,
+            streams,
+            traces,
+            samples_per_step: self.samples_per_step,
+            warm_up_samples: self.warm_up_samples,
+        }
+    }
+}
+
+fn rows(bundle: &Bundle, measured: &[Measured], targets: &[f64]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (word_idx, word) in bundle.manifest.words.iter().enumerate() {
+        let own = ("model".to_owned(), word.trigger.threshold);
+        // One threshold for all conditions: the highest that any of them needs for its negatives.
+        let chosen = targets.iter().map(|&target| {
+            let thresholds = measured
+                .iter()
+                .map(|part| choose_threshold(part.traces(word_idx, false), word.trigger, target).threshold);
+            (format!("{target} FA/h"), thresholds.fold(0.0, f32::max))
+        });
+        for (operating_point, threshold) in std::iter::once(own).chain(chosen) {
+            for part in measured {
+                let trigger = word.trigger.with_threshold(threshold);
+                let outcome = part.traces(word_idx, true).outcome(trigger);
+                let point = evaluate_threshold(part.traces(word_idx, false), word.trigger, threshold);
+                rows.push(Row {
+                    word: word.name.clone(),
+                    operating_point: operating_point.clone(),
+                    threshold,
+                    condition: part.condition.to_string(),
+                    n_spoken: outcome.n_spoken,
+                    n_missed: outcome.n_missed,
+                    miss_rate: outcome.miss_rate(),
+                    median_latency_ms: outcome.median_latency_ms(),
+                    n_false_accepts: point.n_false_accepts,
+                    negative_hours: point.hours,
+                    false_accepts_per_hour: point.false_accepts_per_hour(),
+                    n_confusions: outcome.n_false,
+                });
+            }
+        }
+    }
+    rows
+}
+
+fn print_table(rows: &[Row]) -> Result<()> {
+    print_line(&format!(
+        "{:13} {:10} {:9} {:14} {:>16} {:>9} {:>22} {:>10}",
+        "word", "point", "threshold", "condition", "missed", "latency", "false accepts", "confusions"
+    ))?;
+    for row in rows {
+        let latency = row.median_latency_ms.map_or("-".into(), |ms| format!("{ms} ms"));
+        print_line(&format!(
+            "{:13} {:10} {:9.3} {:14} {:>4}/{:<4} {:4.1} % {:>9} {:>5} in {:.2} h {:5.2}/h {:>10}",
+            row.word,
+            row.operating_point,
+            row.threshold,
+            row.condition,
+            row.n_missed,
+            row.n_spoken,
+            row.miss_rate * 100.0,
+            latency,
+            row.n_false_accepts,
+            row.negative_hours,
+            row.false_accepts_per_hour,
+            row.n_confusions
+        ))?;
+    }
+    let points: Vec<&str> =
+        rows.iter().fold(Vec::new(), |mut points, row| {
+            if !points.contains(&row.operating_point.as_str()) {
+                points.push(&row.operating_point);
+            }
+            points
+        });
+    for point in points {
+        let conditions: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.condition.as_str()).collect();
+        for condition in conditions {
+            let of_point: Vec<&Row> =
+                rows.iter().filter(|row| row.operating_point == point && row.condition == condition).collect();
+            let mean = of_point.iter().map(|row| row.miss_rate).sum::<f64>() / of_point.len().max(1) as f64;
+            print_line(&format!("mean over {} words at {point}, {condition}: {:.1} % missed", of_point.len(), mean * 100.0))?;
+        }
+    }
+    Ok(())
+}

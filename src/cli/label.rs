@@ -1,0 +1,178 @@
+//! `tripword label`
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Result, bail};
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::context::Context;
+use super::{Outcome, print_line, progress};
+use crate::audio::ChannelChoice;
+use crate::bundle::Bundle;
+use crate::label::{LabelOutputs, Labelled, Labeller};
+
+/// Find the words in WAV files
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tripword label talk.wav                      JSON lines here, talk.labels.txt beside the file for Audacity
+  tripword label --json *.wav | jq .word
+  tripword label --scores scores/ talk.wav     scores/talk.scores.csv: time_s,word,score
+
+Each line is one JSON object with at least file, word, score, start_s, end_s (of the word) and time_s (of the decision). A file
+that cannot be read is reported and the others go on; the exit status is then 3.")]
+pub(super) struct LabelArgs {
+    /// WAV files, any rate, channels and sample format
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// For machines: JSON lines on standard output and nothing else, no label files, no progress bar
+    #[arg(long)]
+    json: bool,
+    /// Write Audacity labels, even with --json
+    #[arg(long)]
+    audacity: bool,
+    /// Write no Audacity labels
+    #[arg(long, conflicts_with = "audacity")]
+    no_audacity: bool,
+    /// Write NAME.scores.csv for each file into this folder: time_s,word,score, a row a word for each model step
+    #[arg(long, value_name = "DIR")]
+    scores: Option<PathBuf>,
+    /// Name or folder of the model
+    #[arg(short, long)]
+    model: Option<String>,
+    /// Replace every word's threshold
+    #[arg(short, long, value_name = "X")]
+    threshold: Option<f64>,
+    /// Channel to hear, counted from 1, or 'mix'
+    #[arg(long)]
+    channel: Option<String>,
+    /// Files at a time [default: as many as there are cores]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<u32>,
+}
+
+pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
+    if let Some(model) = &args.model {
+        context.set_flag("--model", "model.path", model.as_str())?;
+    }
+    if let Some(threshold) = args.threshold {
+        context.set_flag("--threshold", "trigger.threshold", threshold)?;
+    }
+    if let Some(channel) = &args.channel {
+        context.set_flag("--channel", "input.channel", channel.as_str())?;
+    }
+    if let Some(jobs) = args.jobs {
+        context.set_flag("--jobs", "label.n_jobs", i64::from(jobs))?;
+    }
+    let settings = context.settings()?;
+    let bundle = context.load_model()?;
+    let channels: ChannelChoice = settings.input.channel.parse()?;
+    let write_audacity = args.audacity || (settings.label.write_audacity && !args.json && !args.no_audacity);
+    let outputs = LabelOutputs { scores_dir: args.scores.clone(), write_audacity };
+    refuse_colliding_outputs(&args.files, &outputs)?;
+    if let Some(dir) = &args.scores {
+        std::fs::create_dir_all(dir).map_err(|error| anyhow::anyhow!("{}: cannot be made: {error}", dir.display()))?;
+    }
+    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_jobs = if settings.label.n_jobs == 0 { n_cores } else { settings.label.n_jobs }.min(args.files.len());
+    let bar = if args.json {
+        ProgressBar::hidden()
+    } else {
+        let total_s = args.files.iter().filter_map(|file| Labeller::duration_s(file)).sum::<f64>();
+        progress::bar(total_s as u64, "{bar:40} {percent}% {msg} {elapsed} elapsed, {eta} left")
+    };
+    let run = Run { files: &args.files, bundle: &bundle, outputs: &outputs, channels, bar: &bar };
+    let n_failed = run.all(n_jobs)?;
+    bar.finish_and_clear();
+    if n_failed == args.files.len() && n_failed > 0 {
+        bail!("none of the {n_failed} files could be labelled");
+    }
+    Ok(if n_failed > 0 { Outcome::Partial } else { Outcome::Success })
+}
+
+/// Two inputs whose outputs would be the same file: better refused than one overwritten.
+fn refuse_colliding_outputs(files: &[PathBuf], outputs: &LabelOutputs) -> Result<()> {
+    let mut writers: BTreeMap<PathBuf, &Path> = BTreeMap::new();
+    for file in files {
+        for output in outputs.paths(file) {
+            if let Some(other) = writers.insert(output.clone(), file) {
+                bail!(
+                    "{} and {} would both write {}; label them in two runs with different folders",
+                    other.display(),
+                    file.display(),
+                    output.display()
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Run<'a> {
+    files: &'a [PathBuf],
+    bundle: &'a Bundle,
+    outputs: &'a LabelOutputs,
+    channels: ChannelChoice,
+    bar: &'a ProgressBar,
+}
+
+impl Run<'_> {
+    /// Labels all files on `n_jobs` threads and prints the results in the order of the files; gives how many failed.
+    fn all(&self, n_jobs: usize) -> Result<usize> {
+        let next = AtomicUsize::new(0);
+        let printer = Mutex::new(Printer { waiting: BTreeMap::new(), n_printed: 0, n_failed: 0, error: None });
+        std::thread::scope(|scope| {
+            for _ in 0..n_jobs {
+                scope.spawn(|| {
+                    loop {
+                        let i = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(file) = self.files.get(i) else { return };
+                        let labelled = Labeller { bundle: self.bundle, outputs: self.outputs, channels: self.channels }
+                            .label(file, &|seconds| self.bar.inc(seconds));
+                        let mut printer = printer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                        printer.waiting.insert(i, labelled.map_err(|error| format!("{error:#}")));
+                        printer.print_ready(self.bar);
+                    }
+                });
+            }
+        });
+        let printer = printer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+        match printer.error {
+            Some(error) => Err(error),
+            None => Ok(printer.n_failed),
+        }
+    }
+}
+
+struct Printer {
+    waiting: BTreeMap<usize, Result<Labelled, String>>,
+    n_printed: usize,
+    n_failed: usize,
+    error: Option<anyhow::Error>,
+}
+
+impl Printer {
+    fn print_ready(&mut self, bar: &ProgressBar) {
+        while let Some(result) = self.waiting.remove(&self.n_printed) {
+            self.n_printed += 1;
+            match result {
+                Ok(labelled) => {
+                    for warning in &labelled.warnings {
+                        bar.suspend(|| tracing::warn!("{warning}"));
+                    }
+                    for event in &labelled.events {
+                        let printed = bar.suspend(|| print_line(&event.to_json()));
+                        self.error = self.error.take().or(printed.err());
+                    }
+                }
+                Err(error) => {
+                    self.n_failed += 1;
+                    bar.suspend(|| tracing::error!("{error}"));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! `tripword listen`
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, anyhow};
+use clap::Args;
+use crossbeam_channel::{Receiver, bounded, select};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::Outcome;
+use super::context::Context;
+use crate::audio::capture::{CaptureConfig, open_capture};
+use crate::audio::pcm::{PcmFormat, PcmSource};
+use crate::audio::resample::at_model_rate;
+use crate::audio::stoppable::{Pace, stoppable};
+use crate::audio::wav::WavSource;
+use crate::audio::{AudioSource, ChannelChoice};
+use crate::config::Settings;
+use crate::daemon::{Daemon, Overflow, StopHandle};
+use crate::events::JsonLines;
+use crate::units::SampleRate;
+
+/// Listen, and print one JSON object a line whenever a word is said
+#[derive(Args)]
+#[command(after_help = "Examples:
+  tripword listen
+  tripword listen --model my-word --input 'USB Microphone' | while read -r event; do …; done
+  arecord -f S16_LE -r 48000 -c 2 -t raw | tripword listen --input - --pcm-rate 48000 --pcm-channels 2
+  tripword listen --input recording.wav --real-time
+
+The fields of an event: version, file (the device, file or '-'), word, score, start_s, end_s (of the word) and time_s (of the
+decision) in seconds since the stream began, the same in samples at 16 kHz, detection_latency_ms, model, wall_time.")]
+pub(super) struct ListenArgs {
+    /// Device id or name (see 'tripword devices'), '-' for raw samples on standard input, or a WAV file
+    #[arg(short, long, value_name = "DEVICE|-|FILE")]
+    input: Option<String>,
+    /// Name or folder of the model
+    #[arg(short, long)]
+    model: Option<String>,
+    /// Replace every word's threshold
+    #[arg(short, long, value_name = "X")]
+    threshold: Option<f64>,
+    /// Channel to hear, counted from 1, or 'mix'
+    #[arg(long)]
+    channel: Option<String>,
+    /// Rate of raw samples on standard input, in hertz
+    #[arg(long, value_name = "HZ")]
+    pcm_rate: Option<u32>,
+    /// Channels of raw samples on standard input
+    #[arg(long, value_name = "N")]
+    pcm_channels: Option<u16>,
+    /// Format of raw samples on standard input: u8, s16le, s24le, s32le, f32le
+    #[arg(long, value_name = "FORMAT")]
+    pcm_format: Option<String>,
+    /// Feed a WAV file as fast as it would be spoken, not as fast as possible
+    #[arg(long)]
+    real_time: bool,
+}
+
+pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
+    apply_flags(args, &mut context)?;
+    let settings = context.settings()?;
+    let bundle = context.load_model()?;
+    let signals = watch_signals()?;
+    let opened = open_input(args.input.as_deref(), args.real_time, &settings)?;
+    let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
+    tracing::info!(
+        input = opened.source.name(),
+        model = bundle.manifest.name,
+        words = words.join(", "),
+        "listening"
+    );
+    let daemon = Daemon::start(
+        opened.source,
+        opened.stop_handle,
+        bundle.clone(),
+        vec![Box::new(JsonLines::new(std::io::stdout()))],
+        opened.overflow,
+    )
+    .context("cannot start the threads")?;
+    select! {
+        recv(signals) -> signal => tracing::info!(signal = signal.unwrap_or_default(), "stopping"),
+        recv(daemon.finished()) -> _ => {}
+    }
+    let (summary, result) = daemon.stop();
+    tracing::info!(summary = serde_json::to_string(&summary)?, "stopped");
+    result?;
+    Ok(Outcome::Success)
+}
+
+fn apply_flags(args: &ListenArgs, context: &mut Context) -> Result<()> {
+    if let Some(model) = &args.model {
+        context.set_flag("--model", "model.path", model.as_str())?;
+    }
+    if let Some(threshold) = args.threshold {
+        context.set_flag("--threshold", "trigger.threshold", threshold)?;
+    }
+    if let Some(channel) = &args.channel {
+        context.set_flag("--channel", "input.channel", channel.as_str())?;
+    }
+    if let Some(rate) = args.pcm_rate {
+        context.set_flag("--pcm-rate", "input.pcm_rate_hz", i64::from(rate))?;
+    }
+    if let Some(channels) = args.pcm_channels {
+        context.set_flag("--pcm-channels", "input.pcm_channels", i64::from(channels))?;
+    }
+    if let Some(format) = &args.pcm_format {
+        context.set_flag("--pcm-format", "input.pcm_format", format.as_str())?;
+    }
+    Ok(())
+}
+
+struct OpenedInput {
+    source: Box<dyn AudioSource>,
+    stop_handle: StopHandle,
+    overflow: Overflow,
+}
+
+fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Result<OpenedInput> {
+    let channels: ChannelChoice = settings.input.channel.parse()?;
+    match input {
+        Some("-") => {
+            let format = PcmFormat {
+                rate: SampleRate::new(settings.input.pcm_rate_hz),
+                channels: settings.input.pcm_channels,
+                sample_format: settings.input.pcm_format.parse()?,
+            };
+            let (source, stop_handle) = PcmSource::stdin(format, channels)?;
+            Ok(OpenedInput {
+                source: at_model_rate(Box::new(source))?,
+                stop_handle: Box::new(stop_handle),
+                overflow: Overflow::Wait,
+            })
+        }
+        Some(path) if Path::new(path).is_file() => {
+            let pace = if real_time { Pace::RealTime } else { Pace::Unbounded };
+            let source = at_model_rate(Box::new(WavSource::open(Path::new(path), channels)?))?;
+            let (source, stop_handle) = stoppable(source, pace);
+            Ok(OpenedInput { source: Box::new(source), stop_handle: Box::new(stop_handle), overflow: Overflow::Wait })
+        }
+        device => {
+            let configured = Some(settings.input.device.as_str()).filter(|device| !device.is_empty());
+            let (stop_handle, source) = open_capture(&CaptureConfig {
+                device: device.or(configured).map(str::to_owned),
+                channels,
+                ring: settings.input.ring_ms,
+                stall_timeout: Duration::from_millis(settings.input.stall_timeout_ms.0.into()),
+                ..CaptureConfig::default()
+            })?;
+            Ok(OpenedInput {
+                source: at_model_rate(Box::new(source))?,
+                stop_handle: Box::new(stop_handle),
+                overflow: Overflow::CountAndDrop,
+            })
+        }
+    }
+}
+
+/// SIGINT and SIGTERM as messages. The thread that waits for them is left to the end of the process: there is no event it
+/// could lose.
+fn watch_signals() -> Result<Receiver<i32>> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| anyhow!("cannot watch for signals: {error}"))?;
+    let (sender, receiver) = bounded(1);
+    std::thread::Builder::new().name("tw-signals".into()).spawn(move || {
+        for signal in signals.forever() {
+            if sender.try_send(signal).is_err() {
+                // A second signal while the first is being obeyed: the user means now.
+                std::process::exit(128 + signal);
+            }
+        }
+    })?;
+    Ok(receiver)
+}

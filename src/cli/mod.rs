@@ -1,0 +1,108 @@
+//! The command line: the only place that parses arguments and prints.
+
+mod completions;
+mod config;
+mod context;
+mod devices;
+#[cfg(feature = "train")]
+mod eval;
+mod label;
+mod listen;
+mod model;
+mod progress;
+#[cfg(feature = "train")]
+mod train;
+#[cfg(feature = "train")]
+mod train_environment;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use context::GlobalArgs;
+
+/// What the process ends with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// All done.
+    Success,
+    /// Some of the inputs failed, the others are done.
+    Partial,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Success => ExitCode::SUCCESS,
+            Outcome::Partial => ExitCode::from(3),
+        }
+    }
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  tripword listen                                   print a JSON line whenever a word is said
+  tripword label talk.wav                           find the words in a file
+  tripword train my-recordings --out my-word        train on your own clips
+  tripword listen --model my-word                   listen for them
+
+Exit status: 0 all done; 1 failed, nothing useful was made; 2 wrong use; 3 some inputs failed, the others are done.";
+
+#[derive(Parser)]
+#[command(name = "tripword", version, about, after_help = AFTER_HELP, max_term_width = 110)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Listen(listen::ListenArgs),
+    Label(label::LabelArgs),
+    #[cfg(feature = "train")]
+    Train(Box<train::TrainArgs>),
+    #[cfg(feature = "train")]
+    Eval(eval::EvalArgs),
+    Devices(devices::DevicesArgs),
+    Model(model::ModelArgs),
+    Config(config::ConfigArgs),
+    Completions(completions::CompletionsArgs),
+}
+
+/// Parses the arguments and runs the command.
+///
+/// # Errors
+/// Whatever the command could not do, with its causes.
+pub fn run() -> anyhow::Result<Outcome> {
+    let cli = Cli::parse();
+    let context = cli.global.context()?;
+    match cli.command {
+        Command::Listen(args) => listen::run(&args, context),
+        Command::Label(args) => label::run(&args, context),
+        #[cfg(feature = "train")]
+        Command::Train(args) => train::run(&args, context),
+        #[cfg(feature = "train")]
+        Command::Eval(args) => eval::run(&args, context),
+        Command::Devices(args) => devices::run(&args),
+        Command::Model(args) => model::run(&args, context),
+        Command::Config(args) => config::run(&args, &context),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+/// Prints a line on standard output; a reader that has gone away is no error worth words.
+fn print_line(line: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    let mut out = std::io::stdout().lock();
+    match writeln!(out, "{line}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The command line as clap sees it, for completions and tests.
+fn command() -> clap::Command {
+    <Cli as clap::CommandFactory>::command()
+}

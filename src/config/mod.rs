@@ -1,0 +1,15 @@
+//! Configuration: defaults, then a file, then flags; each value knows where it came from.
+//!
+//! `config/default.toml` is the single source of the defaults and of the set of keys: it is part of the binary, and a key
+//! that is not in it does not exist.
+
+mod error;
+mod layers;
+mod settings;
+
+pub use error::ConfigError;
+pub use layers::{Layers, Origin};
+pub use settings::{InputSettings, LabelSettings, LogSettings, ModelSettings, Override, Settings, TriggerSettings};
+
+/// The defaults, as text: every key with its unit, range and effect.
+pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");

@@ -1,0 +1,206 @@
+//! The settings as the program uses them.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::bundle::{Manifest, same_word};
+use crate::units::Milliseconds;
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// Where sound comes from.
+    pub input: InputSettings,
+    /// Which model hears.
+    pub model: ModelSettings,
+    /// What replaces the model's own decision rules.
+    pub trigger: TriggerSettings,
+    /// Labelling files.
+    pub label: LabelSettings,
+    /// Logging.
+    pub log: LogSettings,
+    /// Training.
+    #[cfg(feature = "train")]
+    pub train: crate::train::TrainConfig,
+    /// Training is not part of this build; the section is accepted and unused.
+    #[cfg(not(feature = "train"))]
+    pub train: toml::Table,
+}
+
+/// Section `input`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct InputSettings {
+    /// Device id or name; empty for the default.
+    pub device: String,
+    /// `mix`, or a channel counted from 1.
+    pub channel: String,
+    /// Rate of raw samples on standard input.
+    pub pcm_rate_hz: u32,
+    /// Channels of raw samples on standard input.
+    pub pcm_channels: u16,
+    /// Format of raw samples on standard input.
+    pub pcm_format: String,
+    /// Size of the ring between the audio callback and the feature thread.
+    pub ring_ms: Milliseconds,
+    /// A device that is silent for so long is taken as lost.
+    pub stall_timeout_ms: Milliseconds,
+}
+
+/// Section `model`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelSettings {
+    /// Name or folder.
+    pub path: String,
+    /// Replaces the model's warm-up.
+    pub warm_up_ms: Override<u32>,
+}
+
+/// A value, or the word `model`: what the model folder says.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(untagged)]
+pub enum Override<T> {
+    /// This value for every word.
+    Value(T),
+    /// The model's own.
+    Model(FromModel),
+}
+
+/// The word `model`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FromModel {
+    /// As the model says.
+    Model,
+}
+
+impl<T: Copy> Override<T> {
+    fn over(self, own: T) -> T {
+        match self {
+            Self::Value(value) => value,
+            Self::Model(_) => own,
+        }
+    }
+}
+
+/// Section `trigger`: replacements for all words, and for single ones.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TriggerSettings {
+    /// Replaces every word's threshold.
+    pub threshold: Override<f32>,
+    /// Replaces every word's release threshold.
+    pub release_threshold: Override<f32>,
+    /// Replaces every word's smoothing.
+    pub smoothing_ms: Override<u32>,
+    /// Replaces every word's minimum duration.
+    pub min_duration_ms: Override<u32>,
+    /// Replaces every word's refractory period.
+    pub refractory_ms: Override<u32>,
+    /// Replacements for single words, by name; they win over the above.
+    #[serde(default)]
+    pub words: BTreeMap<String, WordTriggerSettings>,
+}
+
+/// Replacements for one word; what is absent is as for all words.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WordTriggerSettings {
+    /// See [`TriggerSettings`].
+    pub threshold: Option<Override<f32>>,
+    /// See [`TriggerSettings`].
+    pub release_threshold: Option<Override<f32>>,
+    /// See [`TriggerSettings`].
+    pub smoothing_ms: Option<Override<u32>>,
+    /// See [`TriggerSettings`].
+    pub min_duration_ms: Option<Override<u32>>,
+    /// See [`TriggerSettings`].
+    pub refractory_ms: Option<Override<u32>>,
+}
+
+/// Section `label`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelSettings {
+    /// Files at a time; 0 for as many as there are cores.
+    pub n_jobs: usize,
+    /// Whether an Audacity label track is written beside each file.
+    pub write_audacity: bool,
+}
+
+/// Section `log`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSettings {
+    /// error, warn, info, debug or trace.
+    pub level: String,
+}
+
+impl Settings {
+    /// Checks the ranges; an error is the key and the sentence.
+    pub(super) fn validate(&self) -> Result<(), (&'static str, String)> {
+        let input = &self.input;
+        let in_range = |key: &'static str, value: u32, range: std::ops::RangeInclusive<u32>| {
+            if range.contains(&value) {
+                Ok(())
+            } else {
+                Err((key, format!("{key} is {value}; expected {} to {}", range.start(), range.end())))
+            }
+        };
+        in_range("input.pcm_rate_hz", input.pcm_rate_hz, 1000..=768_000)?;
+        in_range("input.pcm_channels", input.pcm_channels.into(), 1..=256)?;
+        in_range("input.ring_ms", input.ring_ms.0, 100..=60_000)?;
+        in_range("input.stall_timeout_ms", input.stall_timeout_ms.0, 100..=3_600_000)?;
+        let levels = ["error", "warn", "info", "debug", "trace"];
+        if !levels.contains(&self.log.level.as_str()) {
+            let reason = format!("log.level is '{}'; expected one of {}", self.log.level, levels.join(", "));
+            return Err(("log.level", reason));
+        }
+        Ok(())
+    }
+
+    /// Puts the replacements of this configuration into a model's manifest.
+    ///
+    /// # Errors
+    /// When a section names a word that the model does not have, or a rule makes no sense.
+    pub fn apply_to(&self, manifest: &mut Manifest) -> Result<(), String> {
+        if let Override::Value(warm_up_ms) = self.model.warm_up_ms {
+            manifest.model.warm_up_ms = Milliseconds(warm_up_ms);
+        }
+        for name in self.trigger.words.keys() {
+            if !manifest.words.iter().any(|word| same_word(&word.name, name)) {
+                let words: Vec<&str> = manifest.words.iter().map(|word| word.name.as_str()).collect();
+                return Err(format!(
+                    "trigger.words has '{name}', but the model '{}' hears {}",
+                    manifest.name,
+                    words.join(", ")
+                ));
+            }
+        }
+        for word in &mut manifest.words {
+            let own = self.trigger.words.iter().find(|(name, _)| same_word(name, &word.name)).map(|(_, own)| own);
+            let all = &self.trigger;
+            let rule = &mut word.trigger;
+            let threshold = own.and_then(|own| own.threshold).unwrap_or(all.threshold).over(rule.threshold);
+            if threshold != rule.threshold {
+                *rule = rule.with_threshold(threshold);
+            }
+            let pick = |own: Option<Override<u32>>, all: Override<u32>, model: Milliseconds| {
+                Milliseconds(own.unwrap_or(all).over(model.0))
+            };
+            rule.release_threshold = own
+                .and_then(|own| own.release_threshold)
+                .unwrap_or(all.release_threshold)
+                .over(rule.release_threshold);
+            rule.smoothing_ms = pick(own.and_then(|own| own.smoothing_ms), all.smoothing_ms, rule.smoothing_ms);
+            rule.min_duration_ms =
+                pick(own.and_then(|own| own.min_duration_ms), all.min_duration_ms, rule.min_duration_ms);
+            rule.refractory_ms = pick(own.and_then(|own| own.refractory_ms), all.refractory_ms, rule.refractory_ms);
+            rule.validate().map_err(|error| format!("trigger of word '{}': {error}", word.name))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! Delivers events. A thread of its own because a sink may block: a pipe nobody reads, a disk that sleeps.
+
+use std::io;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+
+use super::stats::Stats;
+use super::thread::JoinOnDrop;
+use crate::events::{EventSink, WakeEvent};
+
+pub(super) fn start(
+    mut sinks: Vec<Box<dyn EventSink>>,
+    events: Receiver<WakeEvent>,
+    finished: Sender<()>,
+    stats: Arc<Stats>,
+) -> io::Result<JoinOnDrop<()>> {
+    JoinOnDrop::start("tw-events", move || {
+        while let Ok(event) = events.recv() {
+            sinks.retain_mut(|sink| match sink.deliver(&event) {
+                Ok(()) => {
+                    stats.n_delivered_events.add(1);
+                    true
+                }
+                Err(error) => {
+                    stats.n_failed_deliveries.add(1);
+                    let gone = error.kind() == io::ErrorKind::BrokenPipe;
+                    tracing::error!(sink = sink.name(), word = event.word, %error, "event not delivered");
+                    !gone
+                }
+            });
+            if sinks.is_empty() {
+                tracing::info!("nobody takes events any more: stopping");
+                break;
+            }
+        }
+        drop(finished);
+    })
+}

@@ -1,0 +1,117 @@
+//! Assembly of a live detector: the only place with threads and channels.
+//!
+//! `source → [feature thread] → FeatureBlock → [inference thread] → WakeEvent → [event thread] → sinks`
+//!
+//! **Shutdown is drop order.** Dropping the source's stop handle ends the source; the feature thread then sends what the end
+//! of the stream completes, returns, and drops its sender; the inference thread drains its channel, returns, and drops
+//! its sender; the event thread delivers what is left. Every thread is joined. Nothing is interrupted in mid-event.
+//!
+//! **Every queue is bounded.** Between features and inference the sender waits: a slow network makes the capture ring
+//! overrun, where the loss is counted and placed to the sample. Between inference and sinks [`Overflow`] decides.
+
+mod event_thread;
+mod feature_thread;
+mod inference_thread;
+mod stats;
+mod thread;
+
+use std::io;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, bounded};
+
+pub use stats::{Stats, Summary};
+
+use crate::audio::{AudioError, AudioSource};
+use crate::bundle::Bundle;
+use crate::events::EventSink;
+use thread::JoinOnDrop;
+
+/// Feature blocks under way between the threads: at one step each, 2.5 s of audio.
+const FEATURE_QUEUE_BLOCKS: usize = 32;
+/// Events under way to slow sinks.
+const EVENT_QUEUE_EVENTS: usize = 256;
+
+/// What happens to an event when the sinks have fallen behind by the whole event queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overflow {
+    /// Wait: right for files and pipes, which can wait too.
+    Wait,
+    /// Drop and count the event: right for a microphone, which cannot wait.
+    CountAndDrop,
+}
+
+/// Anything whose drop ends the source.
+pub type StopHandle = Box<dyn Send>;
+
+/// A running detector. Dropping it stops it, as [`stop`](Self::stop) does.
+pub struct Daemon {
+    // Field order is drop order: the source ends first, then the threads are joined in the order of the flow.
+    stop_handle: Option<StopHandle>,
+    feature_thread: Option<JoinOnDrop<Result<(), AudioError>>>,
+    inference_thread: Option<JoinOnDrop<()>>,
+    event_thread: Option<JoinOnDrop<()>>,
+    finished: Receiver<()>,
+    stats: Arc<Stats>,
+}
+
+impl Daemon {
+    /// Starts the threads. `source` delivers at the model's rate; dropping `stop_handle` must end it.
+    ///
+    /// # Errors
+    /// When a thread cannot be started.
+    pub fn start(
+        source: Box<dyn AudioSource>,
+        stop_handle: StopHandle,
+        bundle: Arc<Bundle>,
+        sinks: Vec<Box<dyn EventSink>>,
+        overflow: Overflow,
+    ) -> io::Result<Self> {
+        let stats = Arc::new(Stats::default());
+        let (block_sender, blocks) = bounded(FEATURE_QUEUE_BLOCKS);
+        let (recycled_sender, recycled) = bounded(FEATURE_QUEUE_BLOCKS);
+        let (event_sender, events) = bounded(EVENT_QUEUE_EVENTS);
+        // Nothing is ever sent here: the event thread holds the sender, and its end is the news.
+        let (finished_sender, finished) = bounded(0);
+        let source_name = source.name().to_owned();
+
+        let event_thread = event_thread::start(sinks, events, finished_sender, stats.clone())?;
+        let inference_thread = inference_thread::start(
+            inference_thread::Wiring { blocks, recycled: recycled_sender, events: event_sender, overflow },
+            bundle.clone(),
+            source_name,
+            stats.clone(),
+        )?;
+        let feature_thread = feature_thread::start(source, bundle, block_sender, recycled, stats.clone())?;
+        Ok(Self {
+            stop_handle: Some(stop_handle),
+            feature_thread: Some(feature_thread),
+            inference_thread: Some(inference_thread),
+            event_thread: Some(event_thread),
+            finished,
+            stats,
+        })
+    }
+
+    /// Disconnects once the last event is delivered, because the stream ended or no sink takes events any more.
+    pub fn finished(&self) -> &Receiver<()> {
+        &self.finished
+    }
+
+    /// The running counts.
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// Ends the source, lets everything under way arrive, joins the threads; gives the final counts.
+    ///
+    /// # Errors
+    /// When the source failed: the device was lost, the file is damaged.
+    pub fn stop(mut self) -> (Summary, Result<(), AudioError>) {
+        drop(self.stop_handle.take());
+        let result = self.feature_thread.take().map_or(Ok(()), JoinOnDrop::join);
+        drop(self.inference_thread.take());
+        drop(self.event_thread.take());
+        (self.stats.summary(), result)
+    }
+}

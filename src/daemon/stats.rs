@@ -1,0 +1,97 @@
+//! Counters that the threads keep and anyone may read.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use serde::Serialize;
+
+use crate::units::SampleRate;
+
+/// A number that one thread changes and others read.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub(super) fn add(&self, n: u64) {
+        self.0.fetch_add(n, Relaxed);
+    }
+
+    pub(super) fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Running counts; nothing that is lost, dropped or suppressed goes unseen.
+#[derive(Debug, Default)]
+pub struct Stats {
+    /// Samples heard, at the model's rate.
+    pub n_samples: Counter,
+    /// Samples lost before they reached the feature thread, at the model's rate.
+    pub n_lost_samples: Counter,
+    /// Stretches in which samples were lost.
+    pub n_gaps: Counter,
+    /// Samples that were not finite or far beyond full scale.
+    pub n_unusable_samples: Counter,
+    /// Steps of the network.
+    pub n_steps: Counter,
+    /// Steps within the warm-up.
+    pub n_suppressed_steps: Counter,
+    /// Events decided.
+    pub n_events: Counter,
+    /// Deliveries made, over all sinks.
+    pub n_delivered_events: Counter,
+    /// Deliveries that failed, over all sinks.
+    pub n_failed_deliveries: Counter,
+    /// Events dropped because the sinks were too slow.
+    pub n_dropped_events: Counter,
+    /// Time spent computing, over all threads.
+    pub busy_nanoseconds: Counter,
+}
+
+/// The counts at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// Seconds of audio heard.
+    pub audio_s: f64,
+    /// See [`Stats::n_lost_samples`].
+    pub n_lost_samples: u64,
+    /// See [`Stats::n_gaps`].
+    pub n_gaps: u64,
+    /// See [`Stats::n_unusable_samples`].
+    pub n_unusable_samples: u64,
+    /// See [`Stats::n_suppressed_steps`].
+    pub n_suppressed_steps: u64,
+    /// See [`Stats::n_events`].
+    pub n_events: u64,
+    /// See [`Stats::n_delivered_events`].
+    pub n_delivered_events: u64,
+    /// See [`Stats::n_failed_deliveries`].
+    pub n_failed_deliveries: u64,
+    /// See [`Stats::n_dropped_events`].
+    pub n_dropped_events: u64,
+    /// Computing time over audio time.
+    pub real_time_factor: f64,
+}
+
+impl Stats {
+    /// The counts now.
+    pub fn summary(&self) -> Summary {
+        let audio_s = SampleRate::MODEL.seconds(self.n_samples.get());
+        Summary {
+            audio_s,
+            n_lost_samples: self.n_lost_samples.get(),
+            n_gaps: self.n_gaps.get(),
+            n_unusable_samples: self.n_unusable_samples.get(),
+            n_suppressed_steps: self.n_suppressed_steps.get(),
+            n_events: self.n_events.get(),
+            n_delivered_events: self.n_delivered_events.get(),
+            n_failed_deliveries: self.n_failed_deliveries.get(),
+            n_dropped_events: self.n_dropped_events.get(),
+            real_time_factor: if audio_s > 0.0 { self.busy_nanoseconds.get() as f64 / 1e9 / audio_s } else { 0.0 },
+        }
+    }
+}

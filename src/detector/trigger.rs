@@ -1,0 +1,148 @@
+//! The state machine of one word: idle, rising, held.
+
+use super::TriggerConfig;
+use crate::units::SampleRate;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum State {
+    /// Waiting for the score to reach the threshold.
+    Idle,
+    /// At or above the threshold since the step that ended at `crossed`, not yet for the minimum duration.
+    Rising { crossed: u64, peak: f32 },
+    /// Triggered, and the score has not fallen below the release threshold since.
+    Held,
+}
+
+/// A moment of decision.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Firing {
+    /// End of the step at which the score reached the threshold, in samples.
+    pub(super) crossed: u64,
+    /// Highest score from there to the decision.
+    pub(super) peak: f32,
+}
+
+/// Decides from scores; the only clock it knows is the sample count of the step's end.
+#[derive(Debug, Clone)]
+pub(super) struct Trigger {
+    config: TriggerConfig,
+    min_duration_samples: u64,
+    refractory_samples: u64,
+    step_samples: u64,
+    state: State,
+    /// No event before this sample.
+    refractory_until: u64,
+}
+
+impl Trigger {
+    pub(super) fn new(config: TriggerConfig, rate: SampleRate, step_samples: u64) -> Self {
+        Self {
+            config,
+            min_duration_samples: config.min_duration_ms.samples(rate),
+            refractory_samples: config.refractory_ms.samples(rate),
+            step_samples,
+            state: State::Idle,
+            refractory_until: 0,
+        }
+    }
+
+    pub(super) fn reset(&mut self) {
+        self.state = State::Idle;
+        self.refractory_until = 0;
+    }
+
+    /// Takes the score of the step that ends at sample `step_end`.
+    pub(super) fn push(&mut self, step_end: u64, score: f32) -> Option<Firing> {
+        // A NaN compares false with everything: it neither reaches nor holds a threshold.
+        let reached = score >= self.config.threshold;
+        let (crossed, peak) = match self.state {
+            State::Held => {
+                if score < self.config.release_threshold || score.is_nan() {
+                    self.state = State::Idle;
+                }
+                return None;
+            }
+            State::Idle if reached => (step_end, score),
+            State::Rising { crossed, peak } if reached => (crossed, peak.max(score)),
+            State::Idle | State::Rising { .. } => {
+                self.state = State::Idle;
+                return None;
+            }
+        };
+        // The step that crosses counts in full.
+        let lasted = step_end - crossed + self.step_samples;
+        if lasted < self.min_duration_samples || step_end < self.refractory_until {
+            self.state = State::Rising { crossed, peak };
+            return None;
+        }
+        self.state = State::Held;
+        self.refractory_until = step_end + self.refractory_samples;
+        Some(Firing { crossed, peak })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Milliseconds;
+    use proptest::prelude::*;
+
+    const STEP: u64 = 1280;
+
+    fn config(min_duration_ms: u32, refractory_ms: u32) -> TriggerConfig {
+        TriggerConfig {
+            threshold: 0.5,
+            release_threshold: 0.3,
+            min_duration_ms: Milliseconds(min_duration_ms),
+            refractory_ms: Milliseconds(refractory_ms),
+            ..TriggerConfig::default()
+        }
+    }
+
+    fn firings(config: TriggerConfig, scores: &[f32]) -> Vec<usize> {
+        let mut trigger = Trigger::new(config, SampleRate::MODEL, STEP);
+        (0..scores.len()).filter(|&i| trigger.push((i as u64 + 1) * STEP, scores[i]).is_some()).collect()
+    }
+
+    #[test]
+    fn one_word_is_one_event_until_the_score_is_released() {
+        assert_eq!(firings(config(0, 0), &[0.1, 0.6, 0.9, 0.4, 0.6, 0.2, 0.6]), [1, 6]);
+    }
+
+    #[test]
+    fn the_consecutive_count_starts_anew_when_the_score_falls() {
+        // 240 ms are three steps of 80 ms.
+        assert_eq!(firings(config(240, 0), &[0.6, 0.6, 0.1, 0.6, 0.6, 0.1, 0.6, 0.6, 0.6]), [8]);
+    }
+
+    #[test]
+    fn within_the_refractory_period_nothing_fires() {
+        assert_eq!(firings(config(0, 400), &[0.6, 0.1, 0.6, 0.1, 0.6, 0.1, 0.6]), [0, 6]);
+    }
+
+    #[test]
+    fn a_nan_score_neither_fires_nor_blocks() {
+        assert_eq!(firings(config(0, 0), &[f32::NAN, 0.6, f32::NAN, 0.6]), [1, 3]);
+    }
+
+    proptest! {
+        #[test]
+        fn events_keep_their_distance_and_stand_above_the_threshold(
+            scores in prop::collection::vec(0.0f32..1.0, 0..300),
+            min_duration_ms in 0u32..400,
+            refractory_ms in 0u32..2000,
+        ) {
+            let config = config(min_duration_ms, refractory_ms);
+            let fired = firings(config, &scores);
+            for pair in fired.windows(2) {
+                let apart = (pair[1] - pair[0]) as u64 * STEP;
+                prop_assert!(apart >= config.refractory_ms.samples(SampleRate::MODEL));
+                prop_assert!(scores[pair[0]..pair[1]].iter().any(|&score| score < 0.3), "no release in between");
+            }
+            let n_needed = config.min_duration_ms.samples(SampleRate::MODEL).div_ceil(STEP).max(1) as usize;
+            for &i in &fired {
+                prop_assert!(i + 1 >= n_needed && scores[i + 1 - n_needed..=i].iter().all(|&score| score >= 0.5));
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! One file through the signal path.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::audacity_label;
+use super::scores::{ScoreWriter, csv_field};
+use crate::audio::resample::Resampled;
+use crate::audio::wav::WavSource;
+use crate::audio::{AudioError, AudioSource, ChannelChoice, Read};
+use crate::bundle::Bundle;
+use crate::events::WakeEvent;
+use crate::pipeline::{FeatureBlock, FeatureStage, InferenceStage};
+use crate::units::SampleRate;
+
+/// Samples read at a time.
+const CHUNK_SAMPLES: usize = 16_384;
+
+/// Which files are written beside the events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelOutputs {
+    /// Where `NAME.scores.csv` goes.
+    pub scores_dir: Option<PathBuf>,
+    /// Whether `NAME.labels.txt` is written beside the file.
+    pub write_audacity: bool,
+}
+
+impl LabelOutputs {
+    fn scores_path(&self, file: &Path) -> Option<PathBuf> {
+        let mut name = file.file_stem()?.to_os_string();
+        name.push(".scores.csv");
+        Some(self.scores_dir.as_ref()?.join(name))
+    }
+
+    fn audacity_path(&self, file: &Path) -> Option<PathBuf> {
+        self.write_audacity.then(|| file.with_extension("labels.txt"))
+    }
+
+    /// Every file that labelling `file` would write.
+    pub fn paths(&self, file: &Path) -> impl Iterator<Item = PathBuf> {
+        self.scores_path(file).into_iter().chain(self.audacity_path(file))
+    }
+}
+
+/// What was found in a file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Labelled {
+    /// In the order of time.
+    pub events: Vec<WakeEvent>,
+    /// What was odd about the file.
+    pub warnings: Vec<String>,
+}
+
+/// Why a file was not labelled.
+#[derive(Debug, thiserror::Error)]
+pub enum LabelError {
+    /// The file cannot be read.
+    #[error(transparent)]
+    Audio(#[from] AudioError),
+    /// An output cannot be written.
+    #[error("{path}: cannot be written: {source}; no part of it was left behind", path = path.display())]
+    Write {
+        /// The output.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+}
+
+/// Labels files with one model.
+pub struct Labeller<'a> {
+    /// The model.
+    pub bundle: &'a Bundle,
+    /// What is written.
+    pub outputs: &'a LabelOutputs,
+    /// What is heard.
+    pub channels: ChannelChoice,
+}
+
+impl Labeller<'_> {
+    /// How long a file is by its header, if it has one.
+    pub fn duration_s(file: &Path) -> Option<f64> {
+        let source = WavSource::open(file, ChannelChoice::Mix).ok()?;
+        Some(source.sample_rate().seconds(source.len_samples()?))
+    }
+
+    /// Labels `file`; `on_progress` is told of each further second of audio.
+    ///
+    /// # Errors
+    /// When the file cannot be read to its end or an output cannot be written; then no output of this file exists.
+    pub fn label(&self, file: &Path, on_progress: &dyn Fn(u64)) -> Result<Labelled, LabelError> {
+        let manifest = &self.bundle.manifest;
+        let rate = manifest.features.sample_rate();
+        let name = file.display().to_string();
+        let words: Vec<String> = manifest.words.iter().map(|word| csv_field(&word.name)).collect();
+        let mut source = Resampled::new(WavSource::open(file, self.channels)?, SampleRate::MODEL)?;
+        let scores_path = self.outputs.scores_path(file);
+        let write_error = |path: &Path, source| LabelError::Write { path: path.into(), source };
+        let mut score_writer = match &scores_path {
+            Some(path) => Some(ScoreWriter::create(path).map_err(|source| write_error(path, source))?),
+            None => None,
+        };
+
+        let mut labelled = Labelled::default();
+        let mut feature_stage = FeatureStage::new(manifest);
+        let mut inference_stage = InferenceStage::new(self.bundle);
+        let mut block = FeatureBlock::default();
+        let mut chunk = vec![0.0; CHUNK_SAMPLES];
+        let mut n_samples = 0u64;
+        let mut write_result = Ok(());
+        loop {
+            let read = source.read(&mut chunk)?;
+            let completed = match read {
+                Read::Samples(n) => {
+                    let seconds_before = n_samples / u64::from(SampleRate::MODEL.hz());
+                    n_samples += n as u64;
+                    on_progress(n_samples / u64::from(SampleRate::MODEL.hz()) - seconds_before);
+                    feature_stage.push(&chunk[..n], &mut block)
+                }
+                Read::Gap { lost_samples } => feature_stage.pass_gap(lost_samples, &mut block),
+                Read::End => feature_stage.finish(&mut block),
+            };
+            if completed {
+                inference_stage.push(
+                    &block,
+                    |step| {
+                        if let (Some(writer), Ok(())) = (&mut score_writer, &write_result) {
+                            write_result = writer.step(rate, step.end_sample, &words, step.scores);
+                        }
+                    },
+                    |detection| labelled.events.push(WakeEvent::new(&detection, manifest, &name)),
+                );
+            }
+            if let (Some(path), Err(source)) = (&scores_path, std::mem::replace(&mut write_result, Ok(()))) {
+                return Err(write_error(path, source));
+            }
+            if read == Read::End {
+                break;
+            }
+        }
+        if let (Some(path), Some(writer)) = (&scores_path, score_writer) {
+            writer.finish().map_err(|source| write_error(path, source))?;
+        }
+        if let Some(path) = self.outputs.audacity_path(file) {
+            let text: String = labelled.events.iter().map(audacity_label).collect();
+            write_whole(&path, text.as_bytes()).map_err(|source| write_error(&path, source))?;
+        }
+        if let Some(truncation) = source.source().truncation() {
+            labelled.warnings.push(format!(
+                "{name}: the header promises {} samples, the file holds {}; what is there was labelled",
+                truncation.promised, truncation.found
+            ));
+        }
+        let n_unusable = feature_stage.n_unusable_samples();
+        if n_unusable > 0 {
+            labelled.warnings.push(format!(
+                "{name}: {n_unusable} samples are NaN, infinite or far beyond full scale; silence or the limit stood in for them"
+            ));
+        }
+        Ok(labelled)
+    }
+}
+
+/// Writes a small file under a temporary name and renames it.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}

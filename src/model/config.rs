@@ -1,0 +1,117 @@
+//! The shape of a network.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::Milliseconds;
+
+/// One causal strided convolution over time, followed by a ReLU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConvolutionConfig {
+    /// Output channels.
+    pub channels: usize,
+    /// Input frames under the kernel.
+    pub kernel: usize,
+    /// Input frames from one output to the next; at most `kernel`.
+    pub stride: usize,
+}
+
+/// The shape of a network, and how long it is left to settle.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelConfig {
+    /// From the features inwards.
+    pub convolutions: Vec<ConvolutionConfig>,
+    /// Width of every GRU layer.
+    pub hidden_size: usize,
+    /// Number of GRU layers.
+    pub n_layers: usize,
+    /// Audio at the start of a stream for which the state has not settled: its steps run, its events are suppressed
+    /// and counted.
+    pub warm_up_ms: Milliseconds,
+}
+
+impl Default for ModelConfig {
+    /// One step every 80 ms: with 10 ms feature frames the strides are 4 and 2.
+    fn default() -> Self {
+        Self {
+            convolutions: vec![
+                ConvolutionConfig { channels: 96, kernel: 10, stride: 4 },
+                ConvolutionConfig { channels: 96, kernel: 5, stride: 2 },
+            ],
+            hidden_size: 96,
+            n_layers: 2,
+            warm_up_ms: Milliseconds(240),
+        }
+    }
+}
+
+/// A model configuration that cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("model.{key} is {found}; expected {expected}")]
+pub struct ModelConfigError {
+    key: String,
+    found: usize,
+    expected: String,
+}
+
+impl ModelConfig {
+    /// Feature frames that one step of the recurrent layers consumes.
+    pub fn frames_per_step(&self) -> usize {
+        self.convolutions.iter().map(|convolution| convolution.stride).product()
+    }
+
+    /// Width of the recurrent layers' input.
+    pub(super) fn recurrent_input_size(&self, n_mels: usize) -> usize {
+        self.convolutions.last().map_or(n_mels, |convolution| convolution.channels)
+    }
+
+    /// Input width of convolution `layer`.
+    pub(super) fn convolution_input_size(&self, layer: usize, n_mels: usize) -> usize {
+        layer.checked_sub(1).map_or(n_mels, |previous| self.convolutions[previous].channels)
+    }
+
+    /// Checks every key against its range.
+    ///
+    /// # Errors
+    /// Names the first key that is out of range, with what was found and what is possible.
+    pub fn validate(&self) -> Result<(), ModelConfigError> {
+        let check = |key: String, found: usize, range: std::ops::RangeInclusive<usize>| {
+            if range.contains(&found) {
+                Ok(())
+            } else {
+                Err(ModelConfigError { key, found, expected: format!("{} to {}", range.start(), range.end()) })
+            }
+        };
+        check("hidden_size".into(), self.hidden_size, 1..=1024)?;
+        check("n_layers".into(), self.n_layers, 1..=8)?;
+        check("convolutions (their number)".into(), self.convolutions.len(), 0..=4)?;
+        for (i, convolution) in self.convolutions.iter().enumerate() {
+            check(format!("convolutions[{i}].channels"), convolution.channels, 1..=1024)?;
+            check(format!("convolutions[{i}].kernel"), convolution.kernel, 1..=64)?;
+            check(format!("convolutions[{i}].stride"), convolution.stride, 1..=convolution.kernel)?;
+        }
+        check("convolutions (product of strides)".into(), self.frames_per_step(), 1..=64)?;
+        check("warm_up_ms".into(), self.warm_up_ms.0 as usize, 0..=10_000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_steps_every_eight_frames() {
+        let config = ModelConfig::default();
+        config.validate().unwrap();
+        assert_eq!(config.frames_per_step(), 8);
+    }
+
+    #[test]
+    fn a_stride_beyond_the_kernel_would_skip_frames_and_is_refused() {
+        let mut config = ModelConfig::default();
+        config.convolutions[0].stride = 11;
+        let message = config.validate().unwrap_err().to_string();
+        assert_eq!(message, "model.convolutions[0].stride is 11; expected 1 to 10");
+    }
+}

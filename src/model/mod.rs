@@ -1,0 +1,17 @@
+//! Features to probabilities: causal strided convolutions, stacked GRU layers, one sigmoid for each word.
+//!
+//! `features (time, n_mels) → convolutions → GRU × n_layers → head → probabilities (steps, n_words)`
+//!
+//! One set of weights has two forms. [`Network`] is differentiable and works on batches of clips; [`StreamingNetwork`] packs
+//! the same weights for one stream and allocates nothing while it runs. In both, the state is a value that the caller
+//! keeps: it starts as zeros, every step advances it, and nothing else ever touches it.
+
+mod config;
+mod network;
+mod streaming;
+mod weights;
+
+pub use config::{ConvolutionConfig, ModelConfig, ModelConfigError};
+pub use network::{Dropout, Network, NetworkState};
+pub use streaming::{StreamingNetwork, StreamingState};
+pub use weights::{Weights, WeightsError};

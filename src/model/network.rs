@@ -1,0 +1,150 @@
+//! The differentiable form: batches of clips through candle, for training and for checks.
+
+use candle_core::{DType, Device, Tensor};
+
+use super::{ModelConfig, Weights, WeightsError};
+use crate::kernels::{Activation, ConvShape, gru_sequence, unfold_conv};
+
+/// What a batch of streams carries from one sequence to the next.
+#[derive(Debug, Clone)]
+pub struct NetworkState {
+    /// For each convolution the inputs that its next outputs still need, `(batch, kernel − stride, inputs)`.
+    pub convolution_tails: Vec<Tensor>,
+    /// For each GRU layer `(batch, hidden)`.
+    pub hidden: Vec<Tensor>,
+}
+
+/// Masks that zero a part of the activations while training; without them nothing is dropped.
+pub trait Dropout {
+    /// A mask of `shape` holding 0 or `1 / (1 − p)`, or `None` to leave the activations alone.
+    ///
+    /// # Errors
+    /// When the mask cannot be made.
+    fn mask(&mut self, shape: &[usize]) -> candle_core::Result<Option<Tensor>>;
+}
+
+/// No dropout: validation and checks.
+impl Dropout for () {
+    fn mask(&mut self, _shape: &[usize]) -> candle_core::Result<Option<Tensor>> {
+        Ok(None)
+    }
+}
+
+struct Layer {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+struct GruLayer {
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias: Tensor,
+}
+
+/// The network over candle tensors. Cloned tensors share storage, so gradients reach the variables it was made from.
+pub struct Network {
+    config: ModelConfig,
+    n_mels: usize,
+    convolutions: Vec<Layer>,
+    gru: Vec<GruLayer>,
+    head: Layer,
+}
+
+impl Network {
+    /// Builds the network over `weights`.
+    ///
+    /// # Errors
+    /// When a tensor is missing.
+    pub fn new(config: &ModelConfig, n_mels: usize, weights: &Weights) -> Result<Self, WeightsError> {
+        let tensor = |name: String| weights.get(&name).cloned();
+        let layer = |prefix: String| -> Result<Layer, WeightsError> {
+            Ok(Layer { weight: tensor(format!("{prefix}.weight"))?, bias: tensor(format!("{prefix}.bias"))? })
+        };
+        Ok(Self {
+            convolutions: (0..config.convolutions.len())
+                .map(|i| layer(format!("conv{i}")))
+                .collect::<Result<_, _>>()?,
+            gru: (0..config.n_layers)
+                .map(|i| {
+                    Ok(GruLayer {
+                        weight_ih: tensor(format!("gru.weight_ih_l{i}"))?,
+                        weight_hh: tensor(format!("gru.weight_hh_l{i}"))?,
+                        bias: tensor(format!("gru.bias_l{i}"))?,
+                    })
+                })
+                .collect::<Result<_, WeightsError>>()?,
+            head: layer("head".into())?,
+            config: config.clone(),
+            n_mels,
+        })
+    }
+
+    /// The state of `batch` streams that have heard nothing yet.
+    ///
+    /// # Errors
+    /// When the tensors cannot be allocated.
+    pub fn zero_state(&self, batch: usize) -> candle_core::Result<NetworkState> {
+        let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &Device::Cpu);
+        Ok(NetworkState {
+            convolution_tails: self
+                .config
+                .convolutions
+                .iter()
+                .enumerate()
+                .map(|(i, convolution)| {
+                    let n_inputs = self.config.convolution_input_size(i, self.n_mels);
+                    zeros(&[batch, convolution.kernel - convolution.stride, n_inputs])
+                })
+                .collect::<candle_core::Result<_>>()?,
+            hidden: (0..self.config.n_layers)
+                .map(|_| zeros(&[batch, self.config.hidden_size]))
+                .collect::<candle_core::Result<_>>()?,
+        })
+    }
+
+    /// Runs `features` `(batch, time, n_mels)`, time a multiple of the frames per step, and gives the logits
+    /// `(batch, steps, n_words)` with the state after the last step. The state is a constant to the gradient
+    /// (truncated backpropagation through time).
+    ///
+    /// # Errors
+    /// When shapes do not fit.
+    pub fn seq(
+        &self,
+        features: &Tensor,
+        state: &NetworkState,
+        dropout: &mut dyn Dropout,
+    ) -> candle_core::Result<(Tensor, NetworkState)> {
+        let mut x = features.clone();
+        let mut next = NetworkState { convolution_tails: Vec::new(), hidden: Vec::new() };
+        for (i, (convolution, layer)) in self.config.convolutions.iter().zip(&self.convolutions).enumerate() {
+            let with_tail = Tensor::cat(&[&state.convolution_tails[i], &x], 1)?;
+            let n_tail = convolution.kernel - convolution.stride;
+            let n_time = with_tail.dim(1)?;
+            next.convolution_tails.push(with_tail.narrow(1, n_time - n_tail, n_tail)?.contiguous()?.detach());
+            let shape =
+                ConvShape { kernel: convolution.kernel, stride: convolution.stride, activation: Activation::Relu };
+            x = unfold_conv(&with_tail, &layer.weight, &layer.bias, shape)?;
+        }
+        for (layer, hidden) in self.gru.iter().zip(&state.hidden) {
+            let input = drop_out(x, dropout)?;
+            x = gru_sequence(&input, &layer.weight_ih, &layer.weight_hh, &layer.bias, Some(hidden))?;
+            let n_steps = x.dim(1)?;
+            next.hidden.push(x.narrow(1, n_steps - 1, 1)?.squeeze(1)?.contiguous()?.detach());
+        }
+        let x = drop_out(x, dropout)?;
+        let (batch, n_steps, hidden) = x.dims3()?;
+        let logits = x
+            .reshape((batch * n_steps, hidden))?
+            .matmul(&self.head.weight.t()?)?
+            .broadcast_add(&self.head.bias)?
+            .reshape((batch, n_steps, ()))?;
+        Ok((logits, next))
+    }
+}
+
+fn drop_out(x: Tensor, dropout: &mut dyn Dropout) -> candle_core::Result<Tensor> {
+    match dropout.mask(x.dims())? {
+        Some(mask) => x * mask,
+        None => Ok(x),
+    }
+}

@@ -1,0 +1,143 @@
+//! Named tensors of a network, and their way from and to safetensors.
+
+use std::collections::HashMap;
+
+use candle_core::{DType, Device, Tensor};
+
+use super::ModelConfig;
+
+/// What is wrong with a set of weights.
+#[derive(Debug, thiserror::Error)]
+pub enum WeightsError {
+    /// The bytes are not a safetensors file.
+    #[error("not a safetensors file: {0}")]
+    Format(#[from] safetensors::SafeTensorError),
+    /// A tensor could not be made from the bytes.
+    #[error("unreadable tensor: {0}")]
+    Tensor(#[from] candle_core::Error),
+    /// The configuration names a tensor that is not there.
+    #[error("tensor '{name}' is missing; the file has {found}")]
+    Missing {
+        /// The tensor that was looked for.
+        name: String,
+        /// Names in the file.
+        found: String,
+    },
+    /// A tensor has another shape than the configuration gives it.
+    #[error("tensor '{name}' has shape {found:?}; the configuration makes it {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape in the file.
+        found: Vec<usize>,
+        /// Its shape by the configuration.
+        expected: Vec<usize>,
+    },
+    /// A weight is NaN or infinite.
+    #[error("tensor '{name}' holds a weight that is not finite; the training diverged or the file is damaged")]
+    NotFinite {
+        /// The tensor.
+        name: String,
+    },
+}
+
+/// All weights of a network by name, in `f32`.
+///
+/// Names and order of the recurrent tensors follow PyTorch (`gru.weight_ih_l0 (3H, I)`, gates r, z, n), except that the two
+/// bias vectors are folded into `gru.bias_l0 (4H) = [b_r, b_z, b_in, b_hn]`: those of r and z only ever appear as sums.
+/// Convolutions are `conv0.weight (C, kernel·inputs)`, the window flattened with time outermost.
+#[derive(Debug, Clone)]
+pub struct Weights {
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Weights {
+    /// Wraps tensors as they are.
+    pub fn new(tensors: HashMap<String, Tensor>) -> Self {
+        Self { tensors }
+    }
+
+    /// Every tensor that a network of this shape has, as (name, shape).
+    pub fn expected(config: &ModelConfig, n_mels: usize, n_words: usize) -> Vec<(String, Vec<usize>)> {
+        let mut expected = Vec::new();
+        for (i, convolution) in config.convolutions.iter().enumerate() {
+            let n_inputs = config.convolution_input_size(i, n_mels);
+            expected.push((format!("conv{i}.weight"), vec![convolution.channels, convolution.kernel * n_inputs]));
+            expected.push((format!("conv{i}.bias"), vec![convolution.channels]));
+        }
+        let hidden = config.hidden_size;
+        for layer in 0..config.n_layers {
+            let n_inputs = if layer == 0 { config.recurrent_input_size(n_mels) } else { hidden };
+            expected.push((format!("gru.weight_ih_l{layer}"), vec![3 * hidden, n_inputs]));
+            expected.push((format!("gru.weight_hh_l{layer}"), vec![3 * hidden, hidden]));
+            expected.push((format!("gru.bias_l{layer}"), vec![4 * hidden]));
+        }
+        expected.push(("head.weight".into(), vec![n_words, hidden]));
+        expected.push(("head.bias".into(), vec![n_words]));
+        expected
+    }
+
+    /// Reads safetensors bytes; gives the weights and the file's metadata.
+    ///
+    /// # Errors
+    /// When the bytes are not safetensors.
+    pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, HashMap<String, String>), WeightsError> {
+        let (_, header) = safetensors::SafeTensors::read_metadata(bytes)?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
+        Ok((Self { tensors }, metadata))
+    }
+
+    /// Writes safetensors bytes with `metadata` in the header.
+    ///
+    /// # Errors
+    /// When a tensor cannot be serialised.
+    pub fn to_safetensors(&self, metadata: HashMap<String, String>) -> Result<Vec<u8>, WeightsError> {
+        // Sorted, so that the same weights give the same bytes and so the same hash.
+        let mut tensors: Vec<(&String, &Tensor)> = self.tensors.iter().collect();
+        tensors.sort_by_key(|(name, _)| *name);
+        Ok(safetensors::serialize(tensors, Some(metadata))?)
+    }
+
+    /// Checks that exactly the tensors of this shape are there, in `f32` and finite.
+    ///
+    /// # Errors
+    /// Names the first tensor that is missing, of another shape, or not finite.
+    pub fn check(&self, config: &ModelConfig, n_mels: usize, n_words: usize) -> Result<(), WeightsError> {
+        for (name, expected) in Self::expected(config, n_mels, n_words) {
+            let tensor = self.get(&name)?;
+            if tensor.dims() != expected {
+                return Err(WeightsError::Shape { name, found: tensor.dims().to_vec(), expected });
+            }
+            if !self.values(&name)?.iter().all(|weight| weight.is_finite()) {
+                return Err(WeightsError::NotFinite { name });
+            }
+        }
+        Ok(())
+    }
+
+    /// The tensor of this name.
+    ///
+    /// # Errors
+    /// When it is missing; the names that are there are listed.
+    pub fn get(&self, name: &str) -> Result<&Tensor, WeightsError> {
+        self.tensors.get(name).ok_or_else(|| {
+            let mut found: Vec<&str> = self.tensors.keys().map(String::as_str).collect();
+            found.sort_unstable();
+            WeightsError::Missing { name: name.into(), found: found.join(", ") }
+        })
+    }
+
+    /// The tensor's numbers, row-major.
+    ///
+    /// # Errors
+    /// When the tensor is missing or cannot be read as numbers.
+    pub fn values(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
+        Ok(self.get(name)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+    }
+
+    /// How many numbers there are in all.
+    pub fn n_parameters(&self) -> usize {
+        self.tensors.values().map(Tensor::elem_count).sum()
+    }
+}

@@ -1,0 +1,179 @@
+//! The signal path as two pure stages, the same for a microphone and for a file.
+//!
+//! `samples → FeatureStage → FeatureBlock → InferenceStage → scores and detections`
+//!
+//! The stages know no thread, channel or clock: a position is a count of samples since the stream began. `label` runs both
+//! in one thread, the daemon puts a channel between them; either way any portioning of the same samples gives the same
+//! scores to the bit.
+
+use crate::bundle::{Bundle, Manifest};
+use crate::detector::{Detection, Detector, WordDetector};
+use crate::features::FeatureExtractor;
+use crate::model::StreamingState;
+use crate::units::{Milliseconds, SampleRate};
+
+/// A lost stretch is replaced by at most this much silence, enough to settle any state; what is longer only moves the clock.
+const GAP_SILENCE: Milliseconds = Milliseconds(2000);
+
+/// A stream that ends is followed by this much silence, so that a word at its very end is still decided.
+pub const END_SILENCE: Milliseconds = Milliseconds(640);
+
+/// Features of whole steps, ready for the network.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FeatureBlock {
+    /// Position of the first step's first sample.
+    pub start_sample: u64,
+    /// `(steps · frames_per_step, n_mels)`
+    pub frames: Vec<f32>,
+}
+
+/// Samples to feature blocks. Carries what a frame or a step still lacks.
+pub struct FeatureStage {
+    extractor: FeatureExtractor,
+    /// Feature frames, less than a step of them between pushes.
+    frames: Vec<f32>,
+    values_per_step: usize,
+    samples_per_step: u64,
+    /// Where the step begins whose frames come next.
+    next_step_sample: u64,
+    /// Samples that came in since the last whole step.
+    n_pending_samples: u64,
+}
+
+impl FeatureStage {
+    /// The front end of `manifest`'s model at the start of a stream.
+    pub fn new(manifest: &Manifest) -> Self {
+        let features = &manifest.features;
+        Self {
+            extractor: FeatureExtractor::new(features),
+            frames: Vec::new(),
+            values_per_step: manifest.model.frames_per_step() * features.n_mels,
+            samples_per_step: samples_per_step(manifest),
+            next_step_sample: 0,
+            n_pending_samples: 0,
+        }
+    }
+
+    /// Takes samples and moves the steps they complete into `block`, replacing its content; gives whether there are any.
+    pub fn push(&mut self, samples: &[f32], block: &mut FeatureBlock) -> bool {
+        self.n_pending_samples += samples.len() as u64;
+        self.extractor.push(samples, &mut self.frames);
+        block.frames.clear();
+        block.start_sample = self.next_step_sample;
+        let n_steps = self.frames.len() / self.values_per_step;
+        if n_steps == 0 {
+            return false;
+        }
+        let n_values = n_steps * self.values_per_step;
+        block.frames.extend_from_slice(&self.frames[..n_values]);
+        self.frames.copy_within(n_values.., 0);
+        self.frames.truncate(self.frames.len() - n_values);
+        self.next_step_sample += n_steps as u64 * self.samples_per_step;
+        self.n_pending_samples -= n_steps as u64 * self.samples_per_step;
+        true
+    }
+
+    /// Passes over a stretch of lost samples: the clock counts it, the network hears silence in its place. A gap of more
+    /// than two seconds is cut to that for the network, by whole steps, so that framing goes on undisturbed.
+    pub fn pass_gap(&mut self, lost_samples: u64, block: &mut FeatureBlock) -> bool {
+        let n_most = GAP_SILENCE.samples(SampleRate::MODEL);
+        let n_skipped_steps = lost_samples.saturating_sub(n_most) / self.samples_per_step;
+        let n_skipped = n_skipped_steps * self.samples_per_step;
+        let completed = self.push_silence(lost_samples - n_skipped, block);
+        self.next_step_sample += n_skipped;
+        completed
+    }
+
+    /// Ends the stream: silence fills the step begun and lets the network decide what it has heard last.
+    pub fn finish(&mut self, block: &mut FeatureBlock) -> bool {
+        let after_end = END_SILENCE.samples(SampleRate::MODEL);
+        let to_fill = (self.n_pending_samples + after_end).next_multiple_of(self.samples_per_step);
+        self.push_silence(to_fill - self.n_pending_samples, block)
+    }
+
+    /// Samples so far that were not finite or far beyond full scale.
+    pub fn n_unusable_samples(&self) -> u64 {
+        self.extractor.n_unusable_samples()
+    }
+
+    fn push_silence(&mut self, n_samples: u64, block: &mut FeatureBlock) -> bool {
+        // Bounded by the gap's and the end's silence, a few seconds at most.
+        self.push(&vec![0.0; n_samples as usize], block)
+    }
+}
+
+/// Feature blocks to scores and detections. Carries the hidden state and the trigger state.
+pub struct InferenceStage<'a> {
+    bundle: &'a Bundle,
+    state: StreamingState,
+    detector: Detector,
+    values_per_step: usize,
+    samples_per_step: u64,
+    probabilities: Vec<f32>,
+    scores: Vec<f32>,
+}
+
+/// What one step brought: its end and each word's score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepScores<'a> {
+    /// Position of the step's last sample plus one.
+    pub end_sample: u64,
+    /// `(n_words)`, after smoothing.
+    pub scores: &'a [f32],
+}
+
+impl<'a> InferenceStage<'a> {
+    /// The network and the triggers of `bundle` at the start of a stream.
+    pub fn new(bundle: &'a Bundle) -> Self {
+        let manifest = &bundle.manifest;
+        let samples_per_step = samples_per_step(manifest);
+        let rate = manifest.features.sample_rate();
+        let words = manifest
+            .words
+            .iter()
+            .map(|word| WordDetector::new(word.trigger, word.timing, rate, samples_per_step))
+            .collect();
+        Self {
+            state: bundle.network.zero_state(),
+            detector: Detector::new(words, manifest.model.warm_up_ms.samples(rate)),
+            values_per_step: manifest.model.frames_per_step() * manifest.features.n_mels,
+            samples_per_step,
+            probabilities: Vec::new(),
+            scores: vec![0.0; manifest.words.len()],
+            bundle,
+        }
+    }
+
+    /// Runs a block; hands over the scores of each step and each detection, in the order of time.
+    pub fn push(
+        &mut self,
+        block: &FeatureBlock,
+        mut on_scores: impl FnMut(StepScores),
+        mut on_detection: impl FnMut(Detection),
+    ) {
+        self.probabilities.clear();
+        self.bundle.network.seq(&mut self.state, &block.frames, &mut self.probabilities);
+        debug_assert_eq!(block.frames.len() % self.values_per_step, 0);
+        let mut end_sample = block.start_sample;
+        for probabilities in self.probabilities.chunks_exact(self.scores.len()) {
+            end_sample += self.samples_per_step;
+            self.detector.push(end_sample, probabilities, &mut self.scores, &mut on_detection);
+            on_scores(StepScores { end_sample, scores: &self.scores });
+        }
+    }
+
+    /// Steps so far whose decisions the warm-up suppressed.
+    pub fn n_suppressed_steps(&self) -> u64 {
+        self.detector.n_suppressed_steps()
+    }
+
+    /// Steps so far.
+    pub fn n_steps(&self) -> u64 {
+        self.state.n_steps()
+    }
+}
+
+/// Samples from one step of the network to the next.
+pub fn samples_per_step(manifest: &Manifest) -> u64 {
+    (manifest.model.frames_per_step() * manifest.features.hop_length_samples) as u64
+}

@@ -1,0 +1,142 @@
+//! Checkpoints: all that a run needs to go on as if it had never stopped.
+//!
+//! One safetensors file: optimiser state, carried network states, best weights; the header holds the configuration and the
+//! progress as JSON. It is written beside and renamed, so an interruption leaves the last whole one.
+
+use std::collections::HashMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use candle_core::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+use super::TrainConfig;
+use crate::model::NetworkState;
+
+const METADATA_KEY: &str = "tripword-checkpoint";
+
+/// How far a run has come.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub(super) struct Progress {
+    pub(super) n_steps: u64,
+    /// Step, and what validation made of it; lower is better.
+    pub(super) best: Option<(u64, f64)>,
+    pub(super) n_validations_without_better: u64,
+    /// Hard negatives as (clip, variant, centre frame).
+    pub(super) hard_negatives: Vec<(usize, usize, usize)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    config: TrainConfig,
+    words: Vec<String>,
+    progress: Progress,
+}
+
+/// The content of a checkpoint.
+pub(super) struct Checkpoint {
+    pub(super) progress: Progress,
+    pub(super) optimizer: HashMap<String, Tensor>,
+    pub(super) best_weights: HashMap<String, Tensor>,
+    pub(super) states: Vec<NetworkState>,
+}
+
+/// The file of the run that will make the model folder `destination`.
+pub(super) fn path(destination: &Path) -> PathBuf {
+    let mut name = destination.file_name().unwrap_or_default().to_os_string();
+    name.push(".checkpoint");
+    destination.with_file_name(name)
+}
+
+/// Writes `checkpoint` to `path`, whole or not at all.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn save(path: &Path, config: &TrainConfig, words: &[String], checkpoint: &Checkpoint) -> Result<()> {
+    let mut tensors: HashMap<String, &Tensor> = HashMap::new();
+    tensors.extend(checkpoint.optimizer.iter().map(|(name, tensor)| (format!("optimizer/{name}"), tensor)));
+    tensors.extend(checkpoint.best_weights.iter().map(|(name, tensor)| (format!("best/{name}"), tensor)));
+    for (shard, state) in checkpoint.states.iter().enumerate() {
+        let tails = state.convolution_tails.iter().enumerate();
+        tensors.extend(tails.map(|(i, tensor)| (format!("state/{shard}/tail/{i}"), tensor)));
+        let hidden = state.hidden.iter().enumerate();
+        tensors.extend(hidden.map(|(i, tensor)| (format!("state/{shard}/hidden/{i}"), tensor)));
+    }
+    let header =
+        Header { config: config.clone(), words: words.to_vec(), progress: checkpoint.progress.clone() };
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), serde_json::to_string(&header)?)]);
+    let bytes = safetensors::serialize(tensors, Some(metadata))?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)
+        .with_context(|| format!("cannot write a checkpoint in {}", folder.display()))?;
+    file.write_all(&bytes).with_context(|| format!("cannot write the checkpoint {}", path.display()))?;
+    file.persist(path).with_context(|| format!("cannot write the checkpoint {}", path.display()))?;
+    Ok(())
+}
+
+/// Reads the checkpoint at `path` of a run with this configuration and these words; `None` when there is none.
+///
+/// # Errors
+/// When the file is damaged or belongs to another configuration; the first setting that differs is named.
+pub(super) fn load(path: &Path, config: &TrainConfig, words: &[String]) -> Result<Option<Checkpoint>> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read the checkpoint {}", path.display())),
+    };
+    let damaged = || format!("the checkpoint {} is damaged; delete it to start afresh", path.display());
+    let (_, file_header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(damaged)?;
+    let text = file_header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
+    let header: Header = serde_json::from_str(text.map_or("", String::as_str)).with_context(damaged)?;
+    if header.words != words {
+        bail!("the checkpoint {} is for the words {:?}, this run is for {words:?}", path.display(), header.words);
+    }
+    if let Some(difference) = first_difference(&header.config, config)? {
+        bail!(
+            "the checkpoint {} was made with {difference}; resume with the same settings, or delete it to start afresh",
+            path.display()
+        );
+    }
+    let mut checkpoint = Checkpoint {
+        progress: header.progress,
+        optimizer: HashMap::new(),
+        best_weights: HashMap::new(),
+        states: vec![
+            NetworkState { convolution_tails: Vec::new(), hidden: Vec::new() };
+            config.n_shards
+        ],
+    };
+    let mut tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(damaged)?;
+    for (shard, state) in checkpoint.states.iter_mut().enumerate() {
+        for (part, list) in [("tail", &mut state.convolution_tails), ("hidden", &mut state.hidden)] {
+            while let Some(tensor) = tensors.remove(&format!("state/{shard}/{part}/{}", list.len())) {
+                list.push(tensor);
+            }
+        }
+    }
+    for (name, tensor) in tensors {
+        if let Some(name) = name.strip_prefix("optimizer/") {
+            checkpoint.optimizer.insert(name.to_owned(), tensor);
+        } else if let Some(name) = name.strip_prefix("best/") {
+            checkpoint.best_weights.insert(name.to_owned(), tensor);
+        }
+    }
+    Ok(Some(checkpoint))
+}
+
+/// The first setting that differs, in words. The number of steps may change: a run can be prolonged.
+fn first_difference(saved: &TrainConfig, asked: &TrainConfig) -> Result<Option<String>> {
+    fn walk(key: &str, saved: &serde_json::Value, asked: &serde_json::Value) -> Option<String> {
+        match (saved, asked) {
+            (serde_json::Value::Object(a), serde_json::Value::Object(b)) => {
+                a.iter().find_map(|(name, value)| walk(&format!("{key}.{name}"), value, b.get(name)?))
+            }
+            _ if saved == asked => None,
+            _ => Some(format!("{key} = {saved}, this run has {asked}")),
+        }
+    }
+    let asked = TrainConfig { n_steps: saved.n_steps, n_mixers: saved.n_mixers, ..asked.clone() };
+    Ok(walk("train", &serde_json::to_value(saved)?, &serde_json::to_value(&asked)?))
+}

@@ -1,0 +1,100 @@
+//! How a network is trained. The values that reproduce a run are kept with its checkpoints.
+
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::MixConfig;
+use crate::detector::TriggerConfig;
+use crate::features::FeatureConfig;
+use crate::model::ModelConfig;
+
+/// Everything that decides what a training does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrainConfig {
+    /// Seed of the initial weights, the mixes, the dropout and the splits.
+    pub seed: u64,
+    /// Optimiser steps at most.
+    pub n_steps: u64,
+    /// Mixes a step.
+    pub batch_size: usize,
+    /// Threads that share a batch, each with its part of the rows; their gradients are summed in a fixed order. Part of
+    /// what reproduces a run.
+    pub n_shards: usize,
+    /// Threads that make mixes.
+    pub n_mixers: usize,
+    /// Highest learning rate.
+    pub learning_rate: f64,
+    /// The learning rate rises linearly for so many steps.
+    pub warm_up_steps: u64,
+    /// The learning rate falls along a cosine to this part of the highest.
+    pub final_learning_rate_ratio: f64,
+    /// Decoupled weight decay of AdamW.
+    pub weight_decay: f64,
+    /// The gradient is scaled down to this norm when it is longer.
+    pub clip_norm: f64,
+    /// Part of the activations dropped before each recurrent layer and the head.
+    pub dropout: f32,
+    /// Decay of the running average of the weights that is validated and kept; 0 keeps the weights themselves.
+    pub average_decay: f64,
+    /// Probability that a row starts a step from the zero state and not from where its last mix ended.
+    pub reset_probability: f32,
+    /// Weight of the mean loss over negative steps against that over positive steps.
+    pub negative_weight: f64,
+    /// Bands of features that are masked for a mix: the probability of each of two masks.
+    pub band_mask_probability: f32,
+    /// Optimiser steps between validations.
+    pub validate_every: u64,
+    /// Training stops after so many validations without a better one.
+    pub patience: u64,
+    /// Optimiser steps between searches for hard negatives; 0 searches never.
+    pub mine_every: u64,
+    /// Hard negatives kept for each word.
+    pub n_hard_negatives: usize,
+    /// Part of the speakers held out for validation where no validation data is given.
+    pub validation_fraction: f64,
+    /// The thresholds are chosen for this many false accepts an hour, for each word, on the validation negatives.
+    pub target_false_accepts_per_hour: f64,
+    /// Optimiser steps between checkpoints.
+    pub checkpoint_every: u64,
+    /// The decision rule that is stored for every word; its threshold is replaced by the one chosen.
+    pub trigger: TriggerConfig,
+    /// The features.
+    pub features: FeatureConfig,
+    /// The network's shape.
+    pub network: ModelConfig,
+    /// How mixes are made.
+    pub mix: MixConfig,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            n_steps: 6000,
+            batch_size: 48,
+            n_shards: 2,
+            n_mixers: 1,
+            learning_rate: 3e-3,
+            warm_up_steps: 50,
+            final_learning_rate_ratio: 0.02,
+            weight_decay: 1e-3,
+            clip_norm: 1.0,
+            dropout: 0.1,
+            average_decay: 0.998,
+            reset_probability: 0.1,
+            negative_weight: 50.0,
+            band_mask_probability: 0.4,
+            validate_every: 500,
+            patience: 8,
+            mine_every: 1000,
+            n_hard_negatives: 300,
+            validation_fraction: 0.2,
+            target_false_accepts_per_hour: 0.5,
+            checkpoint_every: 500,
+            trigger: TriggerConfig::default(),
+            features: FeatureConfig::default(),
+            network: ModelConfig::default(),
+            mix: MixConfig::default(),
+        }
+    }
+}

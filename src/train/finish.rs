@@ -1,0 +1,84 @@
+//! The end of a training: thresholds, timing, manifest, card.
+
+use anyhow::Result;
+
+use super::card::card;
+use super::run::TrainRequest;
+use super::validation::ValidationTraces;
+use crate::bundle::{Manifest, TrainingSummary, WordEntry, save};
+use crate::detector::WordTiming;
+use crate::model::Weights;
+use crate::units::{Milliseconds, SampleRate};
+
+/// What the loop knows of the run.
+pub(super) struct ModelText {
+    pub(super) n_steps: u64,
+    pub(super) best_step: u64,
+}
+
+/// Chooses the thresholds on the validation streams, measures the timing, and writes the folder.
+pub(super) fn finish(
+    request: &TrainRequest,
+    text: ModelText,
+    weights: &Weights,
+    traces: &ValidationTraces,
+) -> Result<Manifest> {
+    let config = &request.config;
+    let validation =
+        traces.validate(request.words.len(), config.trigger, config.target_false_accepts_per_hour);
+    let mut manifest = request.manifest.clone();
+    manifest.words = request
+        .words
+        .iter()
+        .enumerate()
+        .zip(&validation.words)
+        .map(|((word_idx, name), result)| WordEntry {
+            name: name.clone(),
+            trigger: config.trigger.with_threshold(result.point.threshold),
+            timing: WordTiming {
+                typical_duration_ms: typical_duration(request, word_idx),
+                crossing_delay_ms: result
+                    .outcome
+                    .median_latency_ms()
+                    .map_or(WordTiming::default().crossing_delay_ms, |ms| Milliseconds(ms.max(0) as u32)),
+            },
+        })
+        .collect();
+    let by_word = |value: &dyn Fn(usize) -> f64| {
+        request.words.iter().enumerate().map(|(i, name)| (name.clone(), value(i))).collect()
+    };
+    let counts = |value: &dyn Fn(usize) -> usize| {
+        request.words.iter().enumerate().map(|(i, name)| (name.clone(), value(i))).collect()
+    };
+    let example_s = config.mix.duration_s();
+    manifest.training = TrainingSummary {
+        tripword_version: env!("CARGO_PKG_VERSION").into(),
+        finished_at: jiff::Timestamp::now().round(jiff::Unit::Second)?.to_string(),
+        seed: config.seed,
+        n_steps: text.n_steps,
+        best_step: text.best_step,
+        mixed_hours: round(text.n_steps as f64 * config.batch_size as f64 * example_s / 3600.0, 1),
+        n_training_clips: counts(&|i| request.bank.n_clips(i)),
+        n_validation_clips: counts(&|i| validation.words[i].outcome.n_spoken),
+        validation_negative_hours: round(validation.words.first().map_or(0.0, |word| word.point.hours), 2),
+        target_false_accepts_per_hour: config.target_false_accepts_per_hour,
+        validation_miss_rate: by_word(&|i| round(validation.words[i].outcome.miss_rate(), 4)),
+        notes: manifest.training.notes,
+    };
+    let text = card(&manifest);
+    Ok(save(&request.destination, manifest, weights, &text)?)
+}
+
+/// The median length of the word's training clips.
+fn typical_duration(request: &TrainRequest, word_idx: usize) -> Milliseconds {
+    let mut durations = request.bank.word_durations_samples(word_idx);
+    durations.sort_unstable();
+    durations.get(durations.len() / 2).map_or(WordTiming::default().typical_duration_ms, |&samples| {
+        Milliseconds::from_samples(samples, SampleRate::MODEL)
+    })
+}
+
+fn round(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (value * scale).round() / scale
+}

@@ -1,0 +1,23 @@
+//! Training: recordings to a model folder.
+//!
+//! `dataset → mixes (worker threads) → network, forward and backward (shards) → AdamW → validation on held-out speakers`
+//!
+//! Never imported by what runs a model. The features, the network's kernels and the trigger are the ones that run.
+
+mod card;
+mod checkpoint;
+mod config;
+mod dropout;
+mod finish;
+mod initial;
+mod loss;
+mod mining;
+mod optimizer;
+mod run;
+mod schedule;
+mod shard;
+mod validation;
+
+pub use config::TrainConfig;
+pub use run::{StepReport, TrainObserver, TrainRequest, ValidationReport, train};
+pub use validation::ValidationSet;

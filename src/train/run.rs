@@ -1,0 +1,325 @@
+//! The training loop.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::checkpoint::{self, Checkpoint, Progress};
+use super::finish::{ModelText, finish};
+use super::initial::initial_weights;
+use super::mining::mine;
+use super::optimizer::Optimizer;
+use super::schedule::learning_rate;
+use super::shard::{reset_rows, run_step, shard_rows};
+use super::validation::{Validation, ValidationSet, ValidationTraces};
+use super::TrainConfig;
+use crate::bundle::Manifest;
+use crate::dataset::{Bank, BatchStream, HardNegative, Mixer};
+use crate::model::{Network, NetworkState, StreamingNetwork, Weights};
+
+/// What is to be trained, on what, and where to.
+pub struct TrainRequest {
+    /// How.
+    pub config: TrainConfig,
+    /// The words, in the order of the outputs.
+    pub words: Vec<String>,
+    /// The material of the mixes.
+    pub bank: Arc<Bank>,
+    /// The held-out recordings.
+    pub validation: ValidationSet,
+    /// The model folder to make.
+    pub destination: PathBuf,
+    /// Whether to go on from the checkpoint beside `destination`.
+    pub resume: bool,
+    /// What the manifest says of the model, except what training finds out.
+    pub manifest: Manifest,
+}
+
+/// One optimiser step.
+#[derive(Debug, Clone, Copy)]
+pub struct StepReport {
+    /// Steps done.
+    pub n_steps: u64,
+    /// Loss of the step's batch.
+    pub loss: f64,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// The step's learning rate.
+    pub learning_rate: f64,
+    /// Seconds the network waited for the batch.
+    pub waited_s: f64,
+}
+
+/// One validation.
+#[derive(Debug, Clone)]
+pub struct ValidationReport {
+    /// Steps done.
+    pub n_steps: u64,
+    /// Mean miss rate over the words at the target rate of false accepts.
+    pub miss_rate: f64,
+    /// Each word with its miss rate and threshold.
+    pub words: Vec<(String, f64, f32)>,
+    /// Whether it is the best so far.
+    pub is_best: bool,
+}
+
+/// Is told how the training goes.
+pub trait TrainObserver {
+    /// After each step.
+    fn on_step(&mut self, report: StepReport);
+    /// After each validation.
+    fn on_validation(&mut self, report: &ValidationReport);
+    /// What else is worth a line.
+    fn on_note(&mut self, note: &str);
+    /// Whether the user wants to stop; asked after each step.
+    fn is_cancelled(&self) -> bool;
+}
+
+/// Trains, and writes the model folder; gives its manifest.
+///
+/// # Errors
+/// When the loss is not finite, a checkpoint or the model cannot be written or read, or the user cancels; the last
+/// checkpoint stays.
+pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result<Manifest> {
+    let config = &request.config;
+    validate(config)?;
+    let mut run = Run::start(request, observer)?;
+    while run.progress.n_steps < config.n_steps && run.progress.n_validations_without_better < config.patience {
+        run.until_next_mining(observer)?;
+    }
+    if run.progress.n_steps < config.n_steps {
+        observer.on_note(&format!("stopped early: {} validations brought nothing better", config.patience));
+    }
+    if run.progress.best.is_none() {
+        run.validate(observer)?;
+    }
+    let (best_step, _) = run.progress.best.context("no validation took place")?;
+    let best = run.best_weights()?;
+    let traces_network = StreamingNetwork::new(&config.network, config.features.n_mels, request.words.len(), &best)?;
+    let manifest = finish(
+        request,
+        ModelText { n_steps: run.progress.n_steps, best_step },
+        &best,
+        &ValidationTraces::new(config, &traces_network, &request.validation),
+    )?;
+    // The model is safe; the checkpoint has done its work.
+    let checkpoint_path = checkpoint::path(&request.destination);
+    std::fs::remove_file(&checkpoint_path)
+        .or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
+        .with_context(|| format!("cannot remove {}", checkpoint_path.display()))?;
+    Ok(manifest)
+}
+
+fn validate(config: &TrainConfig) -> Result<()> {
+    config.features.validate()?;
+    config.network.validate()?;
+    config.trigger.validate().map_err(|error| anyhow::anyhow!("train.trigger: {error}"))?;
+    ensure!(config.n_steps >= 1, "train.n_steps is 0; expected at least 1");
+    ensure!(
+        (1..=config.batch_size).contains(&config.n_shards),
+        "train.n_shards is {}; expected 1 to train.batch_size ({})",
+        config.n_shards,
+        config.batch_size
+    );
+    ensure!(config.n_mixers >= 1, "train.n_mixers is 0; expected at least 1");
+    ensure!(config.validate_every >= 1, "train.validate_every is 0; expected at least 1");
+    ensure!(config.checkpoint_every >= 1, "train.checkpoint_every is 0; expected at least 1");
+    ensure!(
+        config.learning_rate > 0.0 && config.learning_rate < 1.0,
+        "train.learning_rate is {}; expected above 0 and below 1",
+        config.learning_rate
+    );
+    ensure!(
+        (0.0..0.95).contains(&config.dropout),
+        "train.dropout is {}; expected 0 to 0.95",
+        config.dropout
+    );
+    ensure!(
+        config.validation_fraction > 0.0 && config.validation_fraction < 1.0,
+        "train.validation_fraction is {}; expected above 0 and below 1",
+        config.validation_fraction
+    );
+    ensure!(
+        config.target_false_accepts_per_hour > 0.0,
+        "train.target_false_accepts_per_hour is {}; expected above 0",
+        config.target_false_accepts_per_hour
+    );
+    Ok(())
+}
+
+struct Run<'a> {
+    request: &'a TrainRequest,
+    optimizer: Optimizer,
+    states: Vec<NetworkState>,
+    best_weights: Weights,
+    progress: Progress,
+}
+
+impl<'a> Run<'a> {
+    fn start(request: &'a TrainRequest, observer: &mut dyn TrainObserver) -> Result<Self> {
+        let config = &request.config;
+        let n_mels = config.features.n_mels;
+        let initial = initial_weights(&config.network, n_mels, request.words.len(), config.seed)?;
+        let names = Weights::expected(&config.network, n_mels, request.words.len()).into_iter().map(|(name, _)| name);
+        let mut optimizer = Optimizer::new(&initial, names)?;
+        let checkpoint_path = checkpoint::path(&request.destination);
+        if request.resume
+            && let Some(saved) = checkpoint::load(&checkpoint_path, config, &request.words)?
+        {
+            optimizer.restore(&saved.optimizer, saved.progress.n_steps)?;
+            observer.on_note(&format!(
+                "resumed at step {} from {}",
+                saved.progress.n_steps,
+                checkpoint_path.display()
+            ));
+            return Ok(Self {
+                request,
+                optimizer,
+                states: saved.states,
+                best_weights: Weights::new(saved.best_weights),
+                progress: saved.progress,
+            });
+        }
+        let network = Network::new(&config.network, n_mels, &initial)?;
+        let states = (0..config.n_shards)
+            .map(|shard| Ok(network.zero_state(shard_rows(shard, config.n_shards, config.batch_size).len())?))
+            .collect::<Result<_>>()?;
+        Ok(Self { request, optimizer, states, best_weights: initial, progress: Progress::default() })
+    }
+
+    /// Trains up to the next search for hard negatives, or the end. The stream of mixes is made anew after each search, so
+    /// that it does not matter how far ahead the mixers were.
+    fn until_next_mining(&mut self, observer: &mut dyn TrainObserver) -> Result<()> {
+        let config = &self.request.config;
+        let end = match config.mine_every {
+            0 => config.n_steps,
+            every => (self.progress.n_steps / every + 1).saturating_mul(every).min(config.n_steps),
+        };
+        let mut mixer = Mixer::new(
+            self.request.bank.clone(),
+            config.mix.clone(),
+            config.network.frames_per_step(),
+            self.request.words.len(),
+        );
+        mixer.set_hard_negatives(self.progress.hard_negatives.iter().map(|&h| HardNegative::from(h)).collect());
+        let mut batches = BatchStream::start(Arc::new(mixer), config, self.progress.n_steps)?;
+        while self.progress.n_steps < end {
+            self.step(&mut batches, observer)?;
+            let n_steps = self.progress.n_steps;
+            if n_steps.is_multiple_of(config.validate_every) || n_steps == config.n_steps {
+                self.validate(observer)?;
+            }
+            let is_last = n_steps == end || self.progress.n_validations_without_better >= config.patience;
+            if n_steps == end && config.mine_every > 0 && end < config.n_steps {
+                self.mine(observer)?;
+            }
+            if n_steps.is_multiple_of(config.checkpoint_every) || is_last || observer.is_cancelled() {
+                self.save_checkpoint()?;
+            }
+            if observer.is_cancelled() {
+                bail!(
+                    "stopped after {n_steps} steps; go on with --resume (checkpoint {})",
+                    checkpoint::path(&self.request.destination).display()
+                );
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, batches: &mut BatchStream, observer: &mut dyn TrainObserver) -> Result<()> {
+        let config = &self.request.config;
+        let step = self.progress.n_steps;
+        let asked = Instant::now();
+        let batch = batches.next_batch()?;
+        let waited_s = asked.elapsed().as_secs_f64();
+        // Every random choice of a step comes from the seed and the step alone, so that a resumed run makes the same ones.
+        let mut rng = Pcg64Mcg::seed_from_u64(config.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ step);
+        let is_reset: Vec<bool> =
+            (0..config.batch_size).map(|_| rng.random::<f32>() < config.reset_probability).collect();
+        reset_rows(&mut self.states, &is_reset)?;
+        let result = run_step(config, &self.optimizer, &batch, &self.states, rng.random())?;
+        ensure!(
+            result.loss.is_finite(),
+            "the loss is {} at step {step}; the last good checkpoint is kept: resume with a lower train.learning_rate or train.clip_norm",
+            result.loss
+        );
+        let learning_rate = learning_rate(config, step);
+        let gradient_norm = self.optimizer.step(&result.gradients, learning_rate, config)?;
+        self.states = result.states;
+        self.progress.n_steps = step + 1;
+        observer.on_step(StepReport { n_steps: step + 1, loss: result.loss, gradient_norm, learning_rate, waited_s });
+        Ok(())
+    }
+
+    fn streaming_network(&self) -> Result<(Weights, StreamingNetwork)> {
+        let config = &self.request.config;
+        let weights = self.optimizer.averaged(config)?;
+        let network =
+            StreamingNetwork::new(&config.network, config.features.n_mels, self.request.words.len(), &weights)?;
+        Ok((weights, network))
+    }
+
+    fn validate(&mut self, observer: &mut dyn TrainObserver) -> Result<()> {
+        let config = &self.request.config;
+        let (weights, network) = self.streaming_network()?;
+        let validation: Validation = ValidationTraces::new(config, &network, &self.request.validation).validate(
+            self.request.words.len(),
+            config.trigger,
+            config.target_false_accepts_per_hour,
+        );
+        let cost = validation.cost();
+        let is_best = self.progress.best.is_none_or(|(_, best)| cost < best);
+        if is_best {
+            self.progress.best = Some((self.progress.n_steps, cost));
+            self.progress.n_validations_without_better = 0;
+            self.best_weights = weights;
+        } else {
+            self.progress.n_validations_without_better += 1;
+        }
+        let words = self.request.words.iter().zip(&validation.words);
+        observer.on_validation(&ValidationReport {
+            n_steps: self.progress.n_steps,
+            miss_rate: validation.miss_rate(),
+            words: words
+                .map(|(name, word)| (name.clone(), word.outcome.miss_rate(), word.point.threshold))
+                .collect(),
+            is_best,
+        });
+        Ok(())
+    }
+
+    fn mine(&mut self, observer: &mut dyn TrainObserver) -> Result<()> {
+        let (_, network) = self.streaming_network()?;
+        let found = mine(&network, &self.request.bank, &self.request.config);
+        observer.on_note(&format!("{} hard negatives found", found.len()));
+        self.progress.hard_negatives = found.into_iter().map(Into::into).collect();
+        Ok(())
+    }
+
+    fn best_weights(&self) -> Result<Weights> {
+        Ok(self.best_weights.clone())
+    }
+
+    fn save_checkpoint(&self) -> Result<()> {
+        let config = &self.request.config;
+        let best: HashMap<_, _> = Weights::expected(&config.network, config.features.n_mels, self.request.words.len())
+            .into_iter()
+            .map(|(name, _)| Ok((name.clone(), self.best_weights.get(&name)?.clone())))
+            .collect::<Result<_>>()?;
+        let checkpoint = Checkpoint {
+            progress: self.progress.clone(),
+            optimizer: self.optimizer.state()?,
+            best_weights: best,
+            states: self.states.clone(),
+        };
+        checkpoint::save(&checkpoint::path(&self.request.destination), config, &self.request.words, &checkpoint)
+    }
+}

@@ -1,0 +1,115 @@
+//! One optimiser step's gradient, computed by data-parallel threads.
+//!
+//! Each shard runs its rows through a graph of its own, so there is no barrier inside a step; the gradients are summed in the
+//! order of the shards, so the same number of shards gives the same sums.
+
+use candle_core::{Device, Result, Tensor};
+
+use super::TrainConfig;
+use super::dropout::SeededDropout;
+use super::loss::{StepWeights, weighted_loss};
+use super::optimizer::{Gradients, Optimizer};
+use crate::dataset::Batch;
+use crate::model::{Network, NetworkState};
+
+/// What one step of all shards brought.
+pub(super) struct StepResult {
+    pub(super) loss: f64,
+    pub(super) gradients: Gradients,
+    /// The state after the batch, one entry a shard.
+    pub(super) states: Vec<NetworkState>,
+}
+
+/// The rows of shard `shard`, of `n_rows` in all.
+pub(super) fn shard_rows(shard: usize, n_shards: usize, n_rows: usize) -> std::ops::Range<usize> {
+    n_rows * shard / n_shards..n_rows * (shard + 1) / n_shards
+}
+
+/// Runs `batch` forward and backward from `states`.
+///
+/// # Errors
+/// When a shape does not fit.
+pub(super) fn run_step(
+    config: &TrainConfig,
+    optimizer: &Optimizer,
+    batch: &Batch,
+    states: &[NetworkState],
+    dropout_seed: u64,
+) -> Result<StepResult> {
+    let step_weights = StepWeights::new(&batch.targets, &batch.weights, config.negative_weight);
+    let run_shard = |shard: usize| -> Result<(f64, Gradients, NetworkState)> {
+        let rows = shard_rows(shard, config.n_shards, batch.n_rows);
+        let tensor = |values: &[f32], n_time: usize, width: usize| {
+            let row = n_time * width;
+            let part = &values[rows.start * row..rows.end * row];
+            Tensor::from_slice(part, (rows.len(), n_time, width), &Device::Cpu)
+        };
+        let network = Network::new(&config.network, config.features.n_mels, &optimizer.variables())
+            .map_err(candle_core::Error::wrap)?;
+        let features = tensor(&batch.features, batch.n_frames, config.features.n_mels)?;
+        let mut dropout = SeededDropout::new(dropout_seed.wrapping_add(shard as u64), config.dropout);
+        let (logits, state) = network.seq(&features, &states[shard], &mut dropout)?;
+        let targets = tensor(&batch.targets, batch.n_steps, batch.n_words)?;
+        let weights = tensor(&step_weights.weights, batch.n_steps, batch.n_words)?;
+        let loss = weighted_loss(&logits, &targets, &weights)?;
+        let store = loss.backward()?;
+        let mut gradients = Gradients::new();
+        for (name, var) in optimizer.vars() {
+            if let Some(gradient) = store.get(var) {
+                gradients.insert(name.clone(), gradient.flatten_all()?.to_vec1()?);
+            }
+        }
+        Ok((f64::from(loss.to_scalar::<f32>()?), gradients, state))
+    };
+    let results: Vec<Result<_>> = std::thread::scope(|scope| {
+        let run_shard = &run_shard;
+        let threads: Vec<_> = (0..config.n_shards)
+            .map(|shard| {
+                std::thread::Builder::new()
+                    .name(format!("tw-train-{shard}"))
+                    .spawn_scoped(scope, move || run_shard(shard))
+                    .expect("the system can start a thread")
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    let mut total = StepResult { loss: 0.0, gradients: Gradients::new(), states: Vec::new() };
+    for result in results {
+        let (loss, gradients, state) = result?;
+        total.loss += loss;
+        total.states.push(state);
+        for (name, gradient) in gradients {
+            match total.gradients.entry(name) {
+                std::collections::btree_map::Entry::Vacant(entry) => {
+                    entry.insert(gradient);
+                }
+                std::collections::btree_map::Entry::Occupied(mut entry) => {
+                    entry.get_mut().iter_mut().zip(&gradient).for_each(|(sum, value)| *sum += value);
+                }
+            }
+        }
+    }
+    Ok(total)
+}
+
+/// Zeroes the rows of `states` for which `is_reset` (over all rows of the batch) says so.
+///
+/// # Errors
+/// When a tensor cannot be made.
+pub(super) fn reset_rows(states: &mut [NetworkState], is_reset: &[bool]) -> Result<()> {
+    let n_shards = states.len();
+    for (shard, state) in states.iter_mut().enumerate() {
+        let rows = shard_rows(shard, n_shards, is_reset.len());
+        let keep: Vec<f32> = is_reset[rows].iter().map(|&reset| if reset { 0.0 } else { 1.0 }).collect();
+        let keep = Tensor::from_vec(keep.clone(), keep.len(), &Device::Cpu)?;
+        for tensor in state.convolution_tails.iter_mut().chain(&mut state.hidden) {
+            let mut shape = vec![1; tensor.rank()];
+            shape[0] = keep.dim(0)?;
+            *tensor = tensor.broadcast_mul(&keep.reshape(shape)?)?;
+        }
+    }
+    Ok(())
+}

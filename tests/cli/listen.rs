@@ -1,0 +1,143 @@
+//! `tripword listen`
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// The events without what only a live stream has, and without the name of the stream.
+fn comparable(lines: &str) -> Vec<serde_json::Value> {
+    json_lines(lines)
+        .into_iter()
+        .map(|mut event| {
+            let fields = event.as_object_mut().unwrap();
+            fields.remove("wall_time");
+            fields.remove("file");
+            event
+        })
+        .collect()
+}
+
+#[test]
+fn a_wav_file_and_raw_samples_give_the_events_that_label_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 15.0);
+    let labelled = run(tripword().args(["label", "--json", "--model"]).arg(&model).arg(&wav));
+    let expected = comparable(&labelled.stdout);
+    assert!(expected.len() > 3);
+
+    let listened = run(tripword().args(["listen", "--model"]).arg(&model).arg("--input").arg(&wav));
+    assert_eq!(listened.code, 0, "{}", listened.stderr);
+    assert_eq!(comparable(&listened.stdout), expected);
+    assert!(json_lines(&listened.stdout).iter().all(|event| event["wall_time"].is_string()));
+
+    let mut child = tripword()
+        .args(["listen", "--input", "-", "--model"])
+        .arg(&model)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let bytes = std::fs::read(&wav).unwrap();
+    // Odd portions: samples are torn apart between writes.
+    for portion in bytes[44..].chunks(777) {
+        stdin.write_all(portion).unwrap();
+    }
+    drop(stdin);
+    let mut stdout = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut stdout).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(comparable(&stdout), expected);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_it_cleanly_and_events_came_at_once() {
+    for signal in ["INT", "TERM"] {
+        let folder = tempfile::tempdir().unwrap();
+        let model = random_model(folder.path());
+        let wav = random_wav(folder.path(), "talk.wav", 1, 60.0);
+        let mut child = tripword()
+            .args(["listen", "--real-time", "--model"])
+            .arg(&model)
+            .arg("--input")
+            .arg(&wav)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        // The line arrives while the stream goes on: it was flushed.
+        stdout.read_line(&mut line).unwrap();
+        assert_eq!(json_lines(&line).len(), 1);
+        let asked = Instant::now();
+        assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        let status = child.wait().unwrap();
+        assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(status.success(), "{stderr}");
+        // What the summary counts has been delivered.
+        let mut rest = String::new();
+        stdout.read_to_string(&mut rest).unwrap();
+        let n_events = 1 + json_lines(&rest).len();
+        assert!(stderr.contains(&format!("\"n_delivered_events\":{n_events}")) || stderr.contains(&format!("\\\"n_delivered_events\\\":{n_events}")), "{stderr}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_ends_the_wait_for_standard_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let mut child = tripword()
+        .args(["listen", "--input", "-", "--model"])
+        .arg(&model)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("listening"), "{line}");
+    Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 120.0);
+    let mut child = tripword()
+        .args(["listen", "--real-time", "--model"])
+        .arg(&model)
+        .arg("--input")
+        .arg(&wav)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let started = Instant::now();
+    assert!(child.wait().unwrap().success());
+    assert!(started.elapsed() < Duration::from_secs(60));
+}
+
+#[test]
+fn an_unknown_device_lists_those_there_are() {
+    let ran = run(tripword().args(["listen", "--input", "no such microphone", "--model", "six-words"]));
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("no such microphone"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_bad_raw_format_lists_the_good_ones() {
+    let ran = run(tripword().args(["listen", "--input", "-", "--pcm-format", "mp3", "--model", "six-words"]).stdin(Stdio::null()));
+    assert!(ran.code == 1 && ran.stderr.contains("s16le"), "{}", ran.stderr);
+}

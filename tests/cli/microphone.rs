@@ -1,0 +1,100 @@
+//! The microphone, from ALSA to the event: no sound card and no daemon, a FIFO behind ALSA's file plugin.
+#![allow(clippy::disallowed_methods)] // this test plays the outside world, which keeps its own time
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::*;
+
+const ALSA_CONF: &str = "/usr/share/alsa/alsa.conf";
+/// What the capture asks of the device at a time; the file plugin wants whole blocks.
+const BLOCK_SAMPLES: usize = 320;
+
+#[test]
+fn a_microphone_fires_the_events_that_label_finds_at_the_same_samples() {
+    if !Path::new(ALSA_CONF).exists() {
+        eprintln!("SKIPPED: {ALSA_CONF} is missing; install libasound2-data");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let samples = common::random_sound(1, 16_000 * 12);
+    let wav = folder.path().join("talk.wav");
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 16_000,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut writer = hound::WavWriter::create(&wav, spec).unwrap();
+    samples.iter().for_each(|&sample| writer.write_sample(sample).unwrap());
+    writer.finalize().unwrap();
+    let labelled = run(tripword().args(["label", "--json", "--model"]).arg(&model).arg(&wav));
+    // Words decided in the silence after the file's end are decided in the microphone's silence, too.
+    let expected = json_lines(&labelled.stdout);
+    assert!(expected.len() > 3);
+
+    let fifo = folder.path().join("mic.fifo");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let conf = folder.path().join("asound.conf");
+    let slave = "{ pcm \"wavmic_raw\" format FLOAT_LE channels 1 rate 16000 }";
+    let text = format!(
+        "<{ALSA_CONF}>\n\
+         pcm.wavmic_raw {{ type file slave.pcm \"null\" file \"/dev/null\" infile \"{}\" format \"raw\" }}\n\
+         pcm.wavmic {{ type plug slave {slave} hint {{ show on description \"test mic\" }} }}\n\
+         pcm.!default {{ type plug slave {slave} }}\n",
+        fifo.display()
+    );
+    std::fs::write(&conf, text).unwrap();
+    // Read and write: opening does not wait for a reader, and none may leave while ALSA opens the device again.
+    let mut microphone = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let is_over = &is_over;
+        let samples = &samples;
+        scope.spawn(move || {
+            let mut due = Instant::now();
+            let mut blocks = samples.chunks(BLOCK_SAMPLES);
+            while !is_over.load(Ordering::Relaxed) {
+                let block = blocks.next().unwrap_or(&[0.0; BLOCK_SAMPLES]);
+                let bytes: Vec<u8> = block.iter().flat_map(|sample| sample.to_le_bytes()).collect();
+                microphone.write_all(&bytes).unwrap();
+                due += Duration::from_millis(20);
+                std::thread::sleep(due.saturating_duration_since(Instant::now()));
+            }
+        });
+        let mut child = tripword()
+            .args(["listen", "--input", "alsa:wavmic", "--model"])
+            .arg(&model)
+            .env("ALSA_CONFIG_PATH", &conf)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut events = Vec::new();
+        while events.len() < expected.len() {
+            let mut line = String::new();
+            if stdout.read_line(&mut line).unwrap() == 0 {
+                break;
+            }
+            events.extend(json_lines(&line));
+        }
+        let terminated = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+        is_over.store(true, Ordering::Relaxed);
+        let status = child.wait().unwrap();
+        let mut stderr = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        assert!(terminated.unwrap().success() && status.success(), "{stderr}");
+        assert_eq!(events.len(), expected.len(), "{stderr}");
+        for (event, expected) in events.iter().zip(&expected) {
+            for field in ["word", "start_sample", "end_sample", "time_sample", "score"] {
+                assert_eq!(event[field], expected[field], "{field} of {event}; log: {stderr}");
+            }
+            assert_eq!(event["file"], "alsa:wavmic");
+        }
+    });
+}

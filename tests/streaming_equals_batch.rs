@@ -1,0 +1,187 @@
+//! Any portioning of the same samples gives the same scores and events, to the bit; bad samples cannot poison the state.
+
+mod common;
+
+use common::{Random, random_bundle, random_sound, random_weights, small_model};
+use proptest::prelude::*;
+use tripword::bundle::Bundle;
+use tripword::detector::Detection;
+use tripword::features::{Compression, FeatureConfig, FeatureExtractor};
+use tripword::model::{Network, StreamingNetwork};
+use tripword::pipeline::{FeatureBlock, FeatureStage, InferenceStage};
+
+#[derive(Debug, PartialEq)]
+struct Heard {
+    /// (end of step, scores as bits)
+    scores: Vec<(u64, Vec<u32>)>,
+    detections: Vec<Detection>,
+}
+
+struct Ear<'a> {
+    feature_stage: FeatureStage,
+    inference_stage: InferenceStage<'a>,
+    block: FeatureBlock,
+    heard: Heard,
+}
+
+impl<'a> Ear<'a> {
+    fn new(bundle: &'a Bundle) -> Self {
+        Self {
+            feature_stage: FeatureStage::new(&bundle.manifest),
+            inference_stage: InferenceStage::new(bundle),
+            block: FeatureBlock::default(),
+            heard: Heard { scores: Vec::new(), detections: Vec::new() },
+        }
+    }
+
+    fn take(&mut self, completed: bool) {
+        if completed {
+            let Heard { scores, detections } = &mut self.heard;
+            self.inference_stage.push(
+                &self.block,
+                |step| scores.push((step.end_sample, step.scores.iter().map(|score| score.to_bits()).collect())),
+                |detection| detections.push(detection),
+            );
+        }
+    }
+
+    fn push(&mut self, samples: &[f32]) {
+        let completed = self.feature_stage.push(samples, &mut self.block);
+        self.take(completed);
+    }
+
+    fn finish(mut self) -> Heard {
+        let completed = self.feature_stage.finish(&mut self.block);
+        self.take(completed);
+        self.heard
+    }
+}
+
+fn hear(bundle: &Bundle, samples: &[f32], chunk: impl FnMut() -> usize) -> Heard {
+    let mut chunk = chunk;
+    let mut ear = Ear::new(bundle);
+    let mut rest = samples;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(chunk().clamp(1, rest.len()));
+        ear.push(now);
+        rest = later;
+    }
+    ear.finish()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_chunking_gives_the_same_events(seed in 1u64..1_000_000, n_samples in 1usize..60_000, longest in 1usize..5_000) {
+        let bundle = random_bundle(seed);
+        let samples = random_sound(seed, n_samples);
+        let whole = hear(&bundle, &samples, || usize::MAX);
+        let mut random = Random::new(seed);
+        let chunked = hear(&bundle, &samples, || 1 + random.below(longest));
+        prop_assert_eq!(&whole, &chunked);
+        // The step begun is filled, and the silence after the end is heard: at least 640 ms.
+        prop_assert!(whole.scores.last().unwrap().0 >= n_samples as u64 + 10_240);
+    }
+
+    #[test]
+    fn features_do_not_depend_on_chunks_with_any_compression(seed in 1u64..1_000_000, longest in 1usize..2_000) {
+        for compression in [
+            Compression::default(),
+            Compression::RunningMean { floor: 1e-8, initial_mean: -11.0, time_constant_frames: 300.0, scale: 4.0 },
+            Compression::Pcen { smoothing: 0.025, gain: 0.98, bias: 2.0, power: 0.5, epsilon: 1e-9 },
+        ] {
+            let config = FeatureConfig { compression, ..FeatureConfig::default() };
+            let samples = random_sound(seed, 20_000);
+            let mut whole = Vec::new();
+            FeatureExtractor::new(&config).push(&samples, &mut whole);
+            let mut random = Random::new(seed);
+            let (mut chunked, mut extractor, mut rest) = (Vec::new(), FeatureExtractor::new(&config), &samples[..]);
+            while !rest.is_empty() {
+                let (now, later) = rest.split_at((1 + random.below(longest)).min(rest.len()));
+                extractor.push(now, &mut chunked);
+                rest = later;
+            }
+            prop_assert_eq!(whole, chunked);
+        }
+    }
+
+    #[test]
+    fn a_gap_is_heard_as_silence_and_moves_the_clock(seed in 1u64..1_000_000, lost in 1u64..100_000) {
+        let bundle = random_bundle(seed);
+        let samples = random_sound(seed, 30_000);
+        let mut ear = Ear::new(&bundle);
+        ear.push(&samples[..10_000]);
+        let completed = ear.feature_stage.pass_gap(lost, &mut ear.block);
+        ear.take(completed);
+        ear.push(&samples[10_000..]);
+        let heard = ear.finish();
+        let total = 30_000 + lost;
+        prop_assert_eq!(heard.scores.last().unwrap().0, (total + 10_240).next_multiple_of(1280));
+        if lost <= 32_000 {
+            let mut filled = samples.clone();
+            filled.splice(10_000..10_000, vec![0.0; lost as usize]);
+            prop_assert_eq!(heard, hear(&bundle, &filled, || usize::MAX));
+        }
+    }
+}
+
+#[test]
+fn random_bundles_do_fire_so_that_equal_events_mean_something() {
+    let n_events: usize =
+        (1..20).map(|seed| hear(&random_bundle(seed), &random_sound(seed, 60_000), || 999).detections.len()).sum();
+    assert!(n_events > 20, "{n_events}");
+}
+
+#[test]
+fn bad_samples_neither_panic_nor_stay() {
+    let bundle = random_bundle(7);
+    // Long enough after the disturbance for every window, tail and decaying state to have forgotten it.
+    let calm = random_sound(8, 16_000 * 20);
+    let reference = hear(&bundle, &[vec![0.0; 16_000], calm.clone()].concat(), || 4096);
+    for disturbance in [
+        vec![f32::NAN; 16_000],
+        vec![f32::INFINITY; 16_000],
+        (0..16_000).map(|i| if i / 40 % 2 == 0 { 1.0 } else { -1.0 }).collect(),
+        vec![1e38; 16_000],
+    ] {
+        let disturbed = hear(&bundle, &[disturbance, calm.clone()].concat(), || 4096);
+        let last = |heard: &Heard| -> Vec<f32> {
+            heard.scores.last().unwrap().1.iter().map(|&bits| f32::from_bits(bits)).collect()
+        };
+        for (disturbed, reference) in last(&disturbed).iter().zip(last(&reference)) {
+            assert!(disturbed.is_finite());
+            assert!((disturbed - reference).abs() < 0.05, "{disturbed} {reference}");
+        }
+    }
+}
+
+#[test]
+fn training_and_running_compute_the_same_probabilities() {
+    let (config, n_mels, n_words) = (small_model(), 40, 3);
+    let weights = random_weights(&config, n_mels, n_words, 5);
+    let mut frames = Vec::new();
+    FeatureExtractor::new(&FeatureConfig::default()).push(&random_sound(5, 16_000 * 4), &mut frames);
+    let n_frames = frames.len() / n_mels / config.frames_per_step() * config.frames_per_step();
+    frames.truncate(n_frames * n_mels);
+
+    let network = Network::new(&config, n_mels, &weights).unwrap();
+    let features = candle_core::Tensor::from_slice(&frames, (1, n_frames, n_mels), &candle_core::Device::Cpu).unwrap();
+    let (logits, _) = network.seq(&features, &network.zero_state(1).unwrap(), &mut ()).unwrap();
+    let trained = candle_nn::ops::sigmoid(&logits).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+
+    let streaming = StreamingNetwork::new(&config, n_mels, n_words, &weights).unwrap();
+    let mut state = streaming.zero_state();
+    let mut run = Vec::new();
+    for step in frames.chunks(config.frames_per_step() * n_mels) {
+        let mut probabilities = vec![0.0; n_words];
+        streaming.step(&mut state, step, &mut probabilities);
+        run.extend(probabilities);
+    }
+    assert_eq!(trained.len(), run.len());
+    // Convolutions and recurrence agree to the bit; candle's head sums in another order.
+    for (trained, run) in trained.iter().zip(&run) {
+        assert!((trained - run).abs() < 1e-5, "{trained} {run}");
+    }
+    assert_eq!(state.n_steps(), (n_frames / config.frames_per_step()) as u64);
+}
