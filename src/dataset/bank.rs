@@ -1,0 +1,328 @@
+//! Every recording in every variant, as linear mel power in memory; made once, read by the mixer ever after.
+
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::convolve::{Convolver, Response};
+use super::frames::Frames;
+use super::inventory::MIN_CLIPS_PER_WORD;
+use super::rooms::{random_room, recorded_room};
+use super::seed::generator;
+use super::variants::VariantMaker;
+use super::{BankConfig, DatasetError, Inventory, SkipReason, SkippedFile, clip};
+use crate::features::{FeatureConfig, MelFilterbank};
+
+/// A recording of a word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WordClip {
+    /// The recording.
+    pub path: PathBuf,
+    /// Into [`Bank::words`].
+    pub word_idx: usize,
+    /// The first one is the recording as it is.
+    pub variants: Vec<WordVariant>,
+}
+
+/// One variant of a recording of a word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WordVariant {
+    /// The word with its margins and the room's tail.
+    pub frames: Frames,
+    /// Where the word lies, in frames.
+    pub word: Range<usize>,
+}
+
+/// A recording without a wake word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NegativeClip {
+    /// The recording.
+    pub path: PathBuf,
+    /// The first one is the recording as it is.
+    pub variants: Vec<Frames>,
+}
+
+/// A collection of recordings without a wake word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Source {
+    /// Its name.
+    pub name: String,
+    /// Into [`Bank::negatives`].
+    pub clips: Range<usize>,
+    /// Frames of its recordings as they are.
+    pub n_frames: usize,
+}
+
+/// Everything the mixer draws from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Bank {
+    /// The wake words.
+    pub words: Vec<String>,
+    /// Recordings of them, sorted by word.
+    pub positives: Vec<WordClip>,
+    /// For each word, its recordings in `positives`.
+    pub clips_of_word: Vec<Range<usize>>,
+    /// Other recordings, sorted by source.
+    pub negatives: Vec<NegativeClip>,
+    /// Their sources.
+    pub sources: Vec<Source>,
+    /// Noises, white noise last.
+    pub noises: Vec<Frames>,
+    /// The white ones among the noises.
+    pub white_noises: Range<usize>,
+    /// Files that could not be used.
+    pub skipped: Vec<SkippedFile>,
+    /// Root mean square that everything was scaled to.
+    pub rms: f32,
+    /// The features that the frames can become.
+    pub features: FeatureConfig,
+    /// Centre of gravity of each mel band, in hertz.
+    pub band_centres_hz: Vec<f32>,
+}
+
+impl Bank {
+    /// Reads every recording and makes its variants, on `n_threads` threads; the result does not depend on how many.
+    /// `progress(done, total)` is called on this thread after every file.
+    ///
+    /// # Errors
+    /// When a word has fewer than [`MIN_CLIPS_PER_WORD`] usable recordings, no negative can be used, or `config` is out of range.
+    pub fn build(
+        inventory: &Inventory,
+        features: &FeatureConfig,
+        config: &BankConfig,
+        n_threads: usize,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Self, DatasetError> {
+        config.validate()?;
+        let mut skipped = inventory.skipped.clone();
+        let responses = if config.n_room_variants + config.n_negative_variants > 0 {
+            make_responses(inventory, config, n_threads, &mut skipped)
+        } else {
+            Vec::new()
+        };
+        let jobs = list_jobs(inventory, config);
+        let makers = || VariantMaker::new(config, features, &responses);
+        let products = in_parallel(&jobs, n_threads, makers, |maker, job| job.run(maker, config.seed), progress);
+
+        let mut bank = Self::empty(inventory, features, config);
+        for (job, product) in jobs.iter().zip(products) {
+            match product {
+                Ok(product) => bank.take(job, product),
+                Err(reason) => skipped.push(SkippedFile { path: job.path().into(), reason }),
+            }
+        }
+        bank.skipped = skipped;
+        bank.index_words();
+        bank.check(inventory)?;
+        Ok(bank)
+    }
+
+    /// Memory that the frames hold, in bytes.
+    pub fn n_bytes(&self) -> usize {
+        let words = self.positives.iter().flat_map(|clip| clip.variants.iter().map(|variant| &variant.frames));
+        let negatives = self.negatives.iter().flat_map(|clip| &clip.variants);
+        words.chain(negatives).chain(&self.noises).map(Frames::n_bytes).sum()
+    }
+
+    /// Hours of recordings without a wake word, each counted once.
+    pub fn negative_hours(&self) -> f64 {
+        let n_frames: usize = self.sources.iter().map(|source| source.n_frames).sum();
+        let n_samples = (n_frames * self.features.hop_length_samples) as u64;
+        self.features.sample_rate().seconds(n_samples) / 3600.0
+    }
+
+    fn empty(inventory: &Inventory, features: &FeatureConfig, config: &BankConfig) -> Self {
+        Self {
+            words: inventory.words.clone(),
+            positives: Vec::new(),
+            clips_of_word: Vec::new(),
+            negatives: Vec::new(),
+            sources: Vec::new(),
+            noises: Vec::new(),
+            white_noises: 0..0,
+            skipped: Vec::new(),
+            rms: config.rms,
+            features: features.clone(),
+            band_centres_hz: band_centres_hz(features),
+        }
+    }
+
+    /// Products arrive in the order of the jobs: words, negatives by source, noises, white noises.
+    fn take(&mut self, job: &Job, product: Product) {
+        match product {
+            Product::Word(clip) => self.positives.push(clip),
+            Product::Negative(variants) => {
+                let Job::Negative { path, source, .. } = job else { unreachable!("negatives come of negative jobs") };
+                if self.sources.last().is_none_or(|last| last.name != *source) {
+                    let clips = self.negatives.len()..self.negatives.len();
+                    self.sources.push(Source { name: (*source).to_owned(), clips, n_frames: 0 });
+                }
+                let last = self.sources.last_mut().expect("one was pushed if there was none");
+                last.clips.end += 1;
+                last.n_frames += variants[0].len();
+                self.negatives.push(NegativeClip { path: path.to_path_buf(), variants });
+            }
+            Product::Noise(frames) => self.noises.push(frames),
+            Product::WhiteNoise(frames) => {
+                if self.white_noises.is_empty() {
+                    self.white_noises = self.noises.len()..self.noises.len();
+                }
+                self.white_noises.end += 1;
+                self.noises.push(frames);
+            }
+        }
+    }
+
+    fn index_words(&mut self) {
+        let first = |word_idx: usize| self.positives.partition_point(|clip| clip.word_idx < word_idx);
+        self.clips_of_word = (0..self.words.len()).map(|word_idx| first(word_idx)..first(word_idx + 1)).collect();
+    }
+
+    fn check(&self, inventory: &Inventory) -> Result<(), DatasetError> {
+        for (word_idx, clips) in self.clips_of_word.iter().enumerate() {
+            if clips.len() < MIN_CLIPS_PER_WORD {
+                return Err(DatasetError::TooFewPositives {
+                    word: self.words[word_idx].clone(),
+                    folder: inventory.positive_folder(word_idx),
+                    found: clips.len(),
+                    expected: MIN_CLIPS_PER_WORD,
+                    skipped: self.skipped.clone(),
+                });
+            }
+        }
+        if self.negatives.is_empty() {
+            return Err(DatasetError::NoNegatives {
+                folder: inventory.negative_folder(),
+                skipped: self.skipped.clone(),
+            });
+        }
+        Ok(())
+    }
+}
+
+/// What a thread is to make.
+enum Job<'a> {
+    Word(usize, &'a super::PositiveFile),
+    Negative { idx: usize, path: &'a Path, source: &'a str },
+    Noise(&'a Path),
+    WhiteNoise(usize),
+}
+
+/// What it has made.
+enum Product {
+    Word(WordClip),
+    Negative(Vec<Frames>),
+    Noise(Frames),
+    WhiteNoise(Frames),
+}
+
+/// Purposes of random numbers, the second part of every seed.
+mod purpose {
+    pub(super) const WORD: u64 = 1;
+    pub(super) const NEGATIVE: u64 = 2;
+    pub(super) const WHITE_NOISE: u64 = 3;
+    pub(super) const ROOM: u64 = 4;
+}
+
+impl Job<'_> {
+    fn run(&self, maker: &mut VariantMaker, seed: u64) -> Result<Product, SkipReason> {
+        match *self {
+            Job::Word(idx, file) => {
+                maker.word(file, &mut generator(&[seed, purpose::WORD, idx as u64])).map(Product::Word)
+            }
+            Job::Negative { idx, path, .. } => {
+                maker.negative(path, &mut generator(&[seed, purpose::NEGATIVE, idx as u64])).map(Product::Negative)
+            }
+            Job::Noise(path) => maker.noise(path).map(Product::Noise),
+            Job::WhiteNoise(idx) => {
+                let mut rng = generator(&[seed, purpose::WHITE_NOISE, idx as u64]);
+                Ok(Product::WhiteNoise(maker.white_noise(&mut rng)))
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Job::Word(_, file) => &file.path,
+            Job::Negative { path, .. } | Job::Noise(path) => path,
+            Job::WhiteNoise(_) => Path::new("white noise"),
+        }
+    }
+}
+
+fn list_jobs<'a>(inventory: &'a Inventory, config: &BankConfig) -> Vec<Job<'a>> {
+    let words = inventory.positives.iter().enumerate().map(|(idx, file)| Job::Word(idx, file));
+    let negatives = inventory.negatives.iter().enumerate().map(|(idx, file)| Job::Negative {
+        idx,
+        path: &file.path,
+        source: &file.source,
+    });
+    let noises = inventory.noises.iter().map(|file| Job::Noise(&file.path));
+    let white = (0..config.n_white_noises).map(Job::WhiteNoise);
+    words.chain(negatives).chain(noises).chain(white).collect()
+}
+
+/// Computed rooms first, then the recorded ones.
+fn make_responses(
+    inventory: &Inventory,
+    config: &BankConfig,
+    n_threads: usize,
+    skipped: &mut Vec<SkippedFile>,
+) -> Vec<Response> {
+    let room_idxs: Vec<usize> = (0..config.rooms.n_rooms).collect();
+    let make = |_: &mut (), idx: &usize| random_room(&config.rooms, &mut generator(&[config.seed, purpose::ROOM, *idx as u64]));
+    let mut rooms = in_parallel(&room_idxs, n_threads, || (), make, &|_, _| {});
+    for path in &inventory.rooms {
+        let silent = SkipReason::Silent { threshold_dbfs: super::endpoint::silence_dbfs() };
+        match clip::load_response(path).and_then(|samples| recorded_room(&samples, &config.rooms).ok_or(silent)) {
+            Ok(taps) => rooms.push(taps),
+            Err(reason) => skipped.push(SkippedFile { path: path.clone(), reason }),
+        }
+    }
+    let mut convolver = Convolver::new(config.rooms.n_taps());
+    rooms.iter().map(|taps| convolver.prepare(taps)).collect()
+}
+
+/// Runs `work` over `jobs` on some threads, each with a state of its own; results come back in the order of the jobs.
+fn in_parallel<J: Sync, S, R: Send>(
+    jobs: &[J],
+    n_threads: usize,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, &J) -> R + Sync,
+    progress: &dyn Fn(usize, usize),
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let mut results: Vec<Option<R>> = jobs.iter().map(|_| None).collect();
+    std::thread::scope(|scope| {
+        let (sender, receiver) = crossbeam_channel::unbounded();
+        for _ in 0..n_threads.clamp(1, jobs.len().max(1)) {
+            let (sender, next, state, work) = (sender.clone(), &next, &state, &work);
+            scope.spawn(move || {
+                let mut state = state();
+                // Only the count is shared; results travel through the channel.
+                while let Some(job_idx) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&idx| idx < jobs.len()) {
+                    let result = work(&mut state, &jobs[job_idx]);
+                    if sender.send((job_idx, result)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for (n_done, (job_idx, result)) in receiver.iter().enumerate() {
+            results[job_idx] = Some(result);
+            progress(n_done + 1, jobs.len());
+        }
+    });
+    results.into_iter().map(|result| result.expect("every job sends one result, or its thread's panic was passed on")).collect()
+}
+
+fn band_centres_hz(features: &FeatureConfig) -> Vec<f32> {
+    let filterbank = MelFilterbank::new(features);
+    let bin_hz = features.sample_rate_hz as f32 / features.n_fft as f32;
+    let (mut weights, mut moments) = (vec![0.0; features.n_mels], vec![0.0; features.n_mels]);
+    filterbank.apply(&vec![1.0; filterbank.n_bins()], &mut weights);
+    let bin_centres: Vec<f32> = (0..filterbank.n_bins()).map(|bin| bin as f32 * bin_hz).collect();
+    filterbank.apply(&bin_centres, &mut moments);
+    moments.iter().zip(&weights).map(|(moment, weight)| moment / weight).collect()
+}

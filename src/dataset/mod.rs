@@ -1,0 +1,39 @@
+//! Training material: what lies in a folder, who speaks in it, and endless mixtures of it.
+//!
+//! `folder → layout → inventory → split → bank → mixer → batches`
+//!
+//! The [`Bank`] is made once: every recording in several variants (speed, room), as linear mel power. Powers of unrelated
+//! sounds add, so the [`Mixer`] places words, other speech and noise on top of each other without touching samples again;
+//! evaluation uses true mixtures of samples. A [`BatchStream`] compresses the mixtures to features on its own threads.
+//!
+//! Everything random comes from a seed: the same folder, configuration and seed give the same batches, whatever the
+//! number of threads.
+
+mod bank;
+mod bank_config;
+mod clip;
+mod convolve;
+mod endpoint;
+mod error;
+mod frames;
+mod inventory;
+mod layout;
+mod manifest;
+mod rooms;
+mod scan;
+mod seed;
+mod speaker;
+mod speed;
+mod split;
+mod variants;
+
+pub use bank::{Bank, NegativeClip, Source, WordClip, WordVariant};
+pub use bank_config::BankConfig;
+pub use endpoint::{Endpoints, find_endpoints};
+pub use error::{DatasetError, SkipReason, SkippedFile};
+pub use frames::Frames;
+pub use inventory::{Inventory, MIN_CLIPS_PER_WORD, NegativeFile, Part, PositiveFile};
+pub use layout::Layout;
+pub use rooms::{RoomConfig, random_room};
+pub use seed::seed_of;
+pub use split::{Split, split_by_speaker};
