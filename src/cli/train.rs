@@ -101,7 +101,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
         }
         None => {
             let split = inventory.split(config.validation_fraction, config.seed)?;
-            notes.extend(split.note);
+            notes.extend(split.notes);
             (split.training, split.validation)
         }
     };
@@ -172,7 +172,7 @@ fn validation_set(
     let mut set = ValidationSet { positives: Vec::new(), negatives: Vec::new() };
     for condition in [Condition::Clean, Condition::Noisy { snr_db: VALIDATION_SNR_DB }] {
         let part =
-            recordings::streams(validation, condition, &config.features, config.network.frames_per_step(), config.seed)?;
+            recordings::streams(validation, condition, &config.features, config.network.frames_per_step(), config.seed);
         set.positives.extend(part.positives);
         set.negatives.extend(part.negatives);
         *skipped = std::mem::take(skipped).into_iter().chain(part.skipped).collect();

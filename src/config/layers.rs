@@ -29,7 +29,9 @@ impl std::fmt::Display for Origin {
 }
 
 /// Below this key the names are the user's: one table for each word.
-const OPEN_TABLE: &str = "trigger.words";
+const WORDS_TABLE: &str = "trigger.words";
+/// Below this key the names are those of the user's folders, the values factors.
+const SOURCES_TABLE: [&str; 3] = ["train", "mix", "source_weights"];
 
 /// All values in force and where each came from.
 #[derive(Debug, Clone)]
@@ -175,6 +177,7 @@ fn expected_like(key: &str) -> Option<Value> {
     match parts[..] {
         // A word's own rule has the keys of the general one.
         ["trigger", "words", _, rule] => look_up(&["trigger", rule]),
+        [a, b, c, _] if [a, b, c] == SOURCES_TABLE => Some(Value::Float(1.0)),
         _ => look_up(&parts),
     }
 }
@@ -184,7 +187,7 @@ fn nearest(key: &str) -> String {
     let mut keys: Vec<String> = leaves("", &defaults).into_iter().map(|(key, _)| key).collect();
     if let ["trigger", "words", word, _] = split_key(key).iter().map(String::as_str).collect::<Vec<_>>()[..] {
         let rules = defaults["trigger"].as_table().expect("a table").keys();
-        keys = rules.filter(|rule| *rule != "words").map(|rule| format!("{OPEN_TABLE}.{word}.{rule}")).collect();
+        keys = rules.filter(|rule| *rule != "words").map(|rule| format!("{WORDS_TABLE}.{word}.{rule}")).collect();
     }
     // A key alone is likely to be meant without its section: compare with the last part, too.
     let similarity = |known: &String| {
@@ -266,6 +269,19 @@ mod tests {
         let entries = layers.entries();
         let (_, value, origin) = entries.iter().find(|(key, ..)| key == "trigger.threshold").unwrap();
         assert_eq!((value.as_str(), *origin), ("1", &flag()));
+    }
+
+    #[cfg(feature = "train")]
+    #[test]
+    fn the_file_of_defaults_says_what_the_code_says() {
+        assert_eq!(Layers::default().settings().unwrap().train, crate::train::TrainConfig::default());
+    }
+
+    #[test]
+    fn names_of_the_users_own_folders_are_taken() {
+        let mut layers = Layers::default();
+        layers.set_text("train.mix.source_weights.radio", "2", flag()).unwrap();
+        assert!(layers.entries().iter().any(|(key, value, _)| key == "train.mix.source_weights.radio" && value == "2.0"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::MixConfig;
+use crate::dataset::{BatchConfig, MixConfig};
 use crate::detector::TriggerConfig;
 use crate::features::FeatureConfig;
 use crate::model::ModelConfig;
@@ -95,6 +95,17 @@ impl Default for TrainConfig {
             features: FeatureConfig::default(),
             network: ModelConfig::default(),
             mix: MixConfig::default(),
+        }
+    }
+}
+
+impl From<&TrainConfig> for BatchConfig {
+    fn from(config: &TrainConfig) -> Self {
+        Self {
+            seed: config.seed,
+            n_rows: config.batch_size,
+            n_workers: config.n_mixers,
+            band_mask_probability: config.band_mask_probability,
         }
     }
 }

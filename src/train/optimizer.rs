@@ -114,11 +114,6 @@ impl Optimizer {
         Ok(norm)
     }
 
-    /// Optimiser steps done.
-    pub(super) fn n_steps(&self) -> u64 {
-        self.n_steps
-    }
-
     /// Everything a resumed run needs, by name.
     pub(super) fn state(&self) -> Result<HashMap<String, Tensor>> {
         let mut state = HashMap::new();
