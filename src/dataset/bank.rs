@@ -1,16 +1,18 @@
 //! Every recording in every variant, as linear mel power in memory; made once, read by the mixer ever after.
 
+use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::convolve::{Convolver, Response};
+use super::endpoint::SILENCE_DBFS;
 use super::frames::Frames;
 use super::inventory::MIN_CLIPS_PER_WORD;
 use super::rooms::{random_room, recorded_room};
 use super::seed::generator;
 use super::variants::VariantMaker;
-use super::{BankConfig, DatasetError, Inventory, SkipReason, SkippedFile, clip};
+use super::{BankConfig, DatasetError, Inventory, MixConfig, RoomFile, SkipReason, SkippedFile, clip};
 use crate::features::{FeatureConfig, MelFilterbank};
 
 /// A recording of a word.
@@ -70,8 +72,6 @@ pub struct Bank {
     pub noises: Vec<Frames>,
     /// The white ones among the noises.
     pub white_noises: Range<usize>,
-    /// Files that could not be used.
-    pub skipped: Vec<SkippedFile>,
     /// Root mean square that everything was scaled to.
     pub rms: f32,
     /// The features that the frames can become.
@@ -81,40 +81,69 @@ pub struct Bank {
 }
 
 impl Bank {
-    /// Reads every recording and makes its variants, on `n_threads` threads; the result does not depend on how many.
-    /// `progress(done, total)` is called on this thread after every file.
+    /// Reads every recording and makes its variants, on all cores; also names the files that cannot be used, those of the
+    /// inventory included. The result does not depend on the number of cores. `progress(done, total)` is called on this
+    /// thread after every file.
     ///
     /// # Errors
     /// When a word has fewer than [`MIN_CLIPS_PER_WORD`] usable recordings, no negative can be used, or `config` is out of range.
     pub fn build(
         inventory: &Inventory,
         features: &FeatureConfig,
-        config: &BankConfig,
-        n_threads: usize,
+        config: &MixConfig,
+        seed: u64,
         progress: &dyn Fn(usize, usize),
-    ) -> Result<Self, DatasetError> {
+    ) -> Result<(Self, Vec<SkippedFile>), DatasetError> {
+        let n_threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self::build_on(n_threads, inventory, features, config, seed, progress)
+    }
+
+    /// The same on a given number of threads.
+    ///
+    /// # Errors
+    /// As [`build`](Self::build).
+    pub fn build_on(
+        n_threads: usize,
+        inventory: &Inventory,
+        features: &FeatureConfig,
+        config: &MixConfig,
+        seed: u64,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<(Self, Vec<SkippedFile>), DatasetError> {
         config.validate()?;
+        let config = &config.bank;
         let mut skipped = inventory.skipped.clone();
         let responses = if config.n_room_variants + config.n_negative_variants > 0 {
-            make_responses(inventory, config, n_threads, &mut skipped)
+            make_responses(inventory, config, seed, n_threads, &mut skipped)
         } else {
             Vec::new()
         };
         let jobs = list_jobs(inventory, config);
         let makers = || VariantMaker::new(config, features, &responses);
-        let products = in_parallel(&jobs, n_threads, makers, |maker, job| job.run(maker, config.seed), progress);
+        let products = in_parallel(&jobs, n_threads, makers, |maker, job| job.run(maker, seed), progress);
 
         let mut bank = Self::empty(inventory, features, config);
         for (job, product) in jobs.iter().zip(products) {
             match product {
                 Ok(product) => bank.take(job, product),
-                Err(reason) => skipped.push(SkippedFile { path: job.path().into(), reason }),
+                Err(reason) => skipped.push(SkippedFile::new(job.path(), reason)),
             }
         }
-        bank.skipped = skipped;
         bank.index_words();
-        bank.check(inventory)?;
-        Ok(bank)
+        bank.check(inventory, &skipped)?;
+        Ok((bank, skipped))
+    }
+
+    /// Recordings of a word.
+    pub fn n_clips(&self, word_idx: usize) -> usize {
+        self.clips_of_word[word_idx].len()
+    }
+
+    /// How long each recording of a word lasts from the word's start to its end, in samples, to the nearest hop.
+    pub fn word_durations_samples(&self, word_idx: usize) -> Vec<u64> {
+        let hop = self.features.hop_length_samples;
+        let clips = &self.positives[self.clips_of_word[word_idx].clone()];
+        clips.iter().map(|clip| (clip.variants[0].word.len() * hop) as u64).collect()
     }
 
     /// Memory that the frames hold, in bytes.
@@ -140,7 +169,6 @@ impl Bank {
             sources: Vec::new(),
             noises: Vec::new(),
             white_noises: 0..0,
-            skipped: Vec::new(),
             rms: config.rms,
             features: features.clone(),
             band_centres_hz: band_centres_hz(features),
@@ -178,7 +206,7 @@ impl Bank {
         self.clips_of_word = (0..self.words.len()).map(|word_idx| first(word_idx)..first(word_idx + 1)).collect();
     }
 
-    fn check(&self, inventory: &Inventory) -> Result<(), DatasetError> {
+    fn check(&self, inventory: &Inventory, skipped: &[SkippedFile]) -> Result<(), DatasetError> {
         for (word_idx, clips) in self.clips_of_word.iter().enumerate() {
             if clips.len() < MIN_CLIPS_PER_WORD {
                 return Err(DatasetError::TooFewPositives {
@@ -186,15 +214,12 @@ impl Bank {
                     folder: inventory.positive_folder(word_idx),
                     found: clips.len(),
                     expected: MIN_CLIPS_PER_WORD,
-                    skipped: self.skipped.clone(),
+                    skipped: skipped.to_vec(),
                 });
             }
         }
         if self.negatives.is_empty() {
-            return Err(DatasetError::NoNegatives {
-                folder: inventory.negative_folder(),
-                skipped: self.skipped.clone(),
-            });
+            return Err(DatasetError::NoNegatives { folder: inventory.negative_folder(), skipped: skipped.to_vec() });
         }
         Ok(())
     }
@@ -266,17 +291,19 @@ fn list_jobs<'a>(inventory: &'a Inventory, config: &BankConfig) -> Vec<Job<'a>> 
 fn make_responses(
     inventory: &Inventory,
     config: &BankConfig,
+    seed: u64,
     n_threads: usize,
     skipped: &mut Vec<SkippedFile>,
 ) -> Vec<Response> {
     let room_idxs: Vec<usize> = (0..config.rooms.n_rooms).collect();
-    let make = |_: &mut (), idx: &usize| random_room(&config.rooms, &mut generator(&[config.seed, purpose::ROOM, *idx as u64]));
+    let make =
+        |_: &mut (), idx: &usize| random_room(&config.rooms, &mut generator(&[seed, purpose::ROOM, *idx as u64]));
     let mut rooms = in_parallel(&room_idxs, n_threads, || (), make, &|_, _| {});
-    for path in &inventory.rooms {
-        let silent = SkipReason::Silent { threshold_dbfs: super::endpoint::silence_dbfs() };
+    for RoomFile { path, .. } in &inventory.rooms {
+        let silent = SkipReason::Silent { threshold_dbfs: SILENCE_DBFS };
         match clip::load_response(path).and_then(|samples| recorded_room(&samples, &config.rooms).ok_or(silent)) {
             Ok(taps) => rooms.push(taps),
-            Err(reason) => skipped.push(SkippedFile { path: path.clone(), reason }),
+            Err(reason) => skipped.push(SkippedFile::new(path, reason)),
         }
     }
     let mut convolver = Convolver::new(config.rooms.n_taps());
@@ -295,9 +322,10 @@ fn in_parallel<J: Sync, S, R: Send>(
     let mut results: Vec<Option<R>> = jobs.iter().map(|_| None).collect();
     std::thread::scope(|scope| {
         let (sender, receiver) = crossbeam_channel::unbounded();
-        for _ in 0..n_threads.clamp(1, jobs.len().max(1)) {
+        for thread_idx in 0..n_threads.clamp(1, jobs.len().max(1)) {
             let (sender, next, state, work) = (sender.clone(), &next, &state, &work);
-            scope.spawn(move || {
+            let builder = std::thread::Builder::new().name(format!("tw-bank-{thread_idx}"));
+            let run = move || {
                 let mut state = state();
                 // Only the count is shared; results travel through the channel.
                 while let Some(job_idx) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&idx| idx < jobs.len()) {
@@ -306,7 +334,8 @@ fn in_parallel<J: Sync, S, R: Send>(
                         return;
                     }
                 }
-            });
+            };
+            builder.spawn_scoped(scope, run).expect("the system can start a thread");
         }
         drop(sender);
         for (n_done, (job_idx, result)) in receiver.iter().enumerate() {
@@ -314,7 +343,10 @@ fn in_parallel<J: Sync, S, R: Send>(
             progress(n_done + 1, jobs.len());
         }
     });
-    results.into_iter().map(|result| result.expect("every job sends one result, or its thread's panic was passed on")).collect()
+    results
+        .into_iter()
+        .map(|result| result.expect("every job sends one result, or its thread's panic was passed on"))
+        .collect()
 }
 
 fn band_centres_hz(features: &FeatureConfig) -> Vec<f32> {

@@ -1,48 +1,47 @@
 //! One recording, read and checked.
 
+use std::ops::Range;
 use std::path::Path;
 
-use super::endpoint::{Endpoints, find_endpoints, silence_dbfs};
-use super::{PositiveFile, SkipReason};
-use crate::audio::AudioError;
-use crate::units::SampleRate;
+use super::endpoint::{SILENCE_DBFS, find_endpoints};
+use super::{PositiveFile, SkipReason, SkippedFile};
+use crate::audio::resample::at_model_rate;
+use crate::audio::wav::WavSource;
+use crate::audio::{AudioError, ChannelChoice, read_to_end};
+use crate::units::{SampleRate, decibels_to_amplitude};
 
 /// Less sound than this is no word, in milliseconds.
 const SHORTEST_SOUND_MS: u32 = 100;
 
 /// Reads a file as mono samples at the model's rate.
 fn read_clip(path: &Path) -> Result<Vec<f32>, AudioError> {
-    let failed = |error: hound::Error| AudioError::Read(error.to_string());
-    let mut reader = hound::WavReader::open(path).map_err(failed)?;
-    let spec = reader.spec();
-    if spec.sample_rate != SampleRate::MODEL.hz() {
-        return Err(AudioError::Read(format!("{} Hz; expected {}", spec.sample_rate, SampleRate::MODEL)));
-    }
-    let samples: Vec<f32> = match spec.sample_format {
-        hound::SampleFormat::Float => reader.samples::<f32>().collect::<Result<_, _>>().map_err(failed)?,
-        hound::SampleFormat::Int => {
-            let scale = 1.0 / (1i64 << (spec.bits_per_sample - 1)) as f32;
-            reader.samples::<i32>().map(|s| s.map(|s| s as f32 * scale)).collect::<Result<_, _>>().map_err(failed)?
-        }
-    };
-    let n_channels = usize::from(spec.channels);
-    Ok(samples.chunks_exact(n_channels).map(|frame| frame.iter().sum::<f32>() / n_channels as f32).collect())
+    let source = WavSource::open(path, ChannelChoice::Mix)?;
+    read_to_end(&mut *at_model_rate(Box::new(source))?)
+}
+
+/// A recording of a wake word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoadedPositive {
+    /// Mono, at the model's rate.
+    pub samples: Vec<f32>,
+    /// Where the word lies, in samples.
+    pub span: Range<usize>,
 }
 
 /// The samples of a file with sound in it.
 ///
 /// # Errors
 /// Why the file cannot be used.
-pub(super) fn load(path: &Path) -> Result<Vec<f32>, SkipReason> {
-    let samples = read_clip(path).map_err(|error| SkipReason::Unreadable(error.to_string()))?;
+pub fn load_clip(path: &Path) -> Result<Vec<f32>, SkipReason> {
+    let samples = read_clip(path).map_err(unreadable)?;
     let n_not_finite = samples.iter().filter(|sample| !sample.is_finite()).count();
     if n_not_finite > 0 {
         return Err(SkipReason::NotFinite { n_samples: n_not_finite });
     }
     check_length(samples.len())?;
     let peak = samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
-    if peak < crate::units::decibels_to_amplitude(silence_dbfs()) {
-        return Err(SkipReason::Silent { threshold_dbfs: silence_dbfs() });
+    if peak < decibels_to_amplitude(SILENCE_DBFS) {
+        return Err(SkipReason::Silent { threshold_dbfs: SILENCE_DBFS });
     }
     Ok(samples)
 }
@@ -52,7 +51,7 @@ pub(super) fn load(path: &Path) -> Result<Vec<f32>, SkipReason> {
 /// # Errors
 /// Why the file cannot be used.
 pub(super) fn load_response(path: &Path) -> Result<Vec<f32>, SkipReason> {
-    let samples = read_clip(path).map_err(|error| SkipReason::Unreadable(error.to_string()))?;
+    let samples = read_clip(path).map_err(unreadable)?;
     match samples.iter().filter(|sample| !sample.is_finite()).count() {
         0 => Ok(samples),
         n_samples => Err(SkipReason::NotFinite { n_samples }),
@@ -62,28 +61,46 @@ pub(super) fn load_response(path: &Path) -> Result<Vec<f32>, SkipReason> {
 /// The samples of a wake word's recording and where the word lies in them: by the manifest's word, else by energy.
 ///
 /// # Errors
-/// Why the file cannot be used.
-pub(super) fn load_positive(file: &PositiveFile) -> Result<(Vec<f32>, Endpoints), SkipReason> {
-    let samples = load(&file.path)?;
-    let word = match file.span_s {
-        Some((start_s, end_s)) => {
-            let start = SampleRate::MODEL.samples(start_s) as usize;
-            let end = SampleRate::MODEL.samples(end_s) as usize;
-            // A manifest rounds; beyond that, it speaks of another file.
-            const ROUNDING: usize = 320;
-            if end > samples.len() + ROUNDING || start >= samples.len() {
-                let duration_s = SampleRate::MODEL.seconds(samples.len() as u64);
-                return Err(SkipReason::SpanOutside { start_s, end_s, duration_s });
-            }
-            Endpoints { start, end: end.min(samples.len()) }
-        }
-        None => find_endpoints(&samples).ok_or(SkipReason::Silent { threshold_dbfs: silence_dbfs() })?,
+/// The file with why it cannot be used.
+pub fn load_positive(file: &PositiveFile) -> Result<LoadedPositive, SkippedFile> {
+    load_with_span(file).map_err(|reason| SkippedFile::new(&file.path, reason))
+}
+
+fn load_with_span(file: &PositiveFile) -> Result<LoadedPositive, SkipReason> {
+    let samples = load_clip(&file.path)?;
+    let silent = || SkipReason::Silent { threshold_dbfs: SILENCE_DBFS };
+    let span = match file.span_s {
+        Some(span_s) => checked_span(span_s, samples.len())?,
+        None => find_endpoints(&samples).map(|found| found.start..found.end).ok_or_else(silent)?,
     };
-    check_length(word.end - word.start)?;
-    if rms(&samples[word.start..word.end]) < crate::units::decibels_to_amplitude(silence_dbfs()) {
-        return Err(SkipReason::Silent { threshold_dbfs: silence_dbfs() });
+    check_length(span.len())?;
+    if rms(&samples[span.clone()]) < decibels_to_amplitude(SILENCE_DBFS) {
+        return Err(silent());
     }
-    Ok((samples, word))
+    Ok(LoadedPositive { samples, span })
+}
+
+fn checked_span((start_s, end_s): (f64, f64), n_samples: usize) -> Result<Range<usize>, SkipReason> {
+    // A manifest rounds, and its detector may look a little past the end; beyond that, it speaks of another file.
+    const ROUNDING_SAMPLES: usize = 320;
+    let sample = |time_s| SampleRate::MODEL.samples(time_s) as usize;
+    let (start, end) = (sample(start_s), sample(end_s));
+    if end > n_samples + ROUNDING_SAMPLES || start >= n_samples {
+        let duration_s = SampleRate::MODEL.seconds(n_samples as u64);
+        return Err(SkipReason::SpanOutside { start_s, end_s, duration_s });
+    }
+    Ok(start..end.min(n_samples))
+}
+
+/// The error with its causes in one line.
+fn unreadable(error: AudioError) -> SkipReason {
+    let mut message = error.to_string();
+    let mut cause = std::error::Error::source(&error);
+    while let Some(error) = cause {
+        message = format!("{message}: {error}");
+        cause = error.source();
+    }
+    SkipReason::Unreadable(message)
 }
 
 fn check_length(n_samples: usize) -> Result<(), SkipReason> {

@@ -4,14 +4,14 @@
 //! -50 dB. So the threshold lies between the clip's quiet frames and its loud ones, and never below what 16 bits can tell
 //! from silence.
 
-use crate::units::{SampleRate, power_to_decibels};
+use crate::units::power_to_decibels;
 
 /// Distance of the level readings, in samples: 5 ms.
 const HOP: usize = 80;
 /// Samples under one level reading: 20 ms, two periods of a deep voice.
 const WINDOW: usize = 320;
 /// Quieter than this is silence whatever surrounds it, in dBFS: two or three steps of 16 bits.
-const SILENCE_DBFS: f32 = -70.0;
+pub(super) const SILENCE_DBFS: f32 = -70.0;
 /// The floor is the level below which this share of the readings lies.
 const FLOOR_QUANTILE: f32 = 0.1;
 /// A reading is sound when it is this much above the floor, in dB...
@@ -33,11 +33,6 @@ pub struct Endpoints {
     pub start: usize,
     /// One past its last sample.
     pub end: usize,
-}
-
-/// The level in dBFS below which a clip counts as silent.
-pub(super) const fn silence_dbfs() -> f32 {
-    SILENCE_DBFS
 }
 
 /// Finds the word in a clip at 16 kHz: of the stretches of sound with no long pause inside, the one with the most energy above the
@@ -106,13 +101,6 @@ fn stretches(levels: &[f32], threshold: f32) -> Vec<(usize, usize)> {
 /// Decibels above the threshold, summed: long and loud beats short and loud.
 fn loudness(levels: &[f32], threshold: f32) -> f32 {
     levels.iter().map(|level| (level - threshold).max(0.0)).sum()
-}
-
-impl Endpoints {
-    /// How long the word is, in seconds.
-    pub fn seconds(self) -> f64 {
-        SampleRate::MODEL.seconds((self.end - self.start) as u64)
-    }
 }
 
 #[cfg(test)]

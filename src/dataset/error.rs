@@ -64,7 +64,9 @@ pub enum DatasetError {
         skipped: Vec<SkippedFile>,
     },
     /// Two words that only differ in capitals, spaces, hyphens or underscores.
-    #[error("the words \"{first}\" and \"{second}\" are one name when capitals, spaces, hyphens and underscores are ignored; merge them or rename one")]
+    #[error(
+        "the words \"{first}\" and \"{second}\" are one name when capitals, spaces, hyphens and underscores are ignored; merge them or rename one"
+    )]
     SameWordTwice {
         /// One spelling.
         first: String,
@@ -109,6 +111,16 @@ pub enum DatasetError {
         /// A folder beside it.
         subfolder: PathBuf,
     },
+    /// One side of a split lacks something.
+    #[error(
+        "after the split there are no {missing} for {side}; add some of another speaker, or change the validation fraction or list"
+    )]
+    EmptySide {
+        /// Training or validation.
+        side: &'static str,
+        /// What is missing.
+        missing: String,
+    },
     /// A manifest line that makes no sense.
     #[error("{} line {line}: {problem}", path.display())]
     Manifest {
@@ -117,6 +129,14 @@ pub enum DatasetError {
         /// Counted from 1, the heading included.
         line: usize,
         /// What is wrong.
+        problem: String,
+    },
+    /// A thread that makes mixes could not be started, or has died.
+    #[error("the thread {name} that makes mixes is gone: {problem}")]
+    MixThread {
+        /// The thread.
+        name: String,
+        /// What happened.
         problem: String,
     },
     /// A configuration value out of its range.
@@ -154,6 +174,13 @@ pub struct SkippedFile {
     pub path: PathBuf,
     /// Why it is left out.
     pub reason: SkipReason,
+}
+
+impl SkippedFile {
+    /// `path` takes no part for this reason.
+    pub fn new(path: impl Into<PathBuf>, reason: SkipReason) -> Self {
+        Self { path: path.into(), reason }
+    }
 }
 
 impl std::fmt::Display for SkippedFile {

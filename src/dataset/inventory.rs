@@ -24,6 +24,24 @@ pub enum Part {
     Testing,
 }
 
+/// Where a file comes from, for the model's card.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Provenance {
+    /// The collection: as the manifest says, else the folder's name.
+    pub source: String,
+    /// As the manifest says, else "unknown".
+    pub license: String,
+}
+
+/// A recorded room response.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RoomFile {
+    /// The file.
+    pub path: PathBuf,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
 /// A recording of one wake word.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PositiveFile {
@@ -37,6 +55,8 @@ pub struct PositiveFile {
     pub span_s: Option<(f64, f64)>,
     /// Side of the split.
     pub part: Part,
+    /// Where it comes from.
+    pub provenance: Provenance,
 }
 
 /// A recording without any wake word: speech, or with [`Inventory::noises`] noise.
@@ -50,6 +70,8 @@ pub struct NegativeFile {
     pub speaker: Option<String>,
     /// Side of the split.
     pub part: Part,
+    /// Where it comes from.
+    pub provenance: Provenance,
 }
 
 /// Everything in a training folder, sorted by path.
@@ -68,7 +90,7 @@ pub struct Inventory {
     /// Recordings of noise.
     pub noises: Vec<NegativeFile>,
     /// Recorded room responses.
-    pub rooms: Vec<PathBuf>,
+    pub rooms: Vec<RoomFile>,
     /// Sound files that take no part.
     pub skipped: Vec<SkippedFile>,
 }
@@ -102,6 +124,16 @@ impl Inventory {
             Layout::NanoWakeWord => reader.nano_wake_word(words)?,
         }
         reader.finish()
+    }
+
+    /// The role (`word`, `negative`, `noise`, `room`), source and licence of every file.
+    pub fn sources(&self) -> impl Iterator<Item = (&'static str, String, String)> + '_ {
+        let words = self.positives.iter().map(|file| ("word", &file.provenance));
+        let negatives = self.negatives.iter().map(|file| ("negative", &file.provenance));
+        let noises = self.noises.iter().map(|file| ("noise", &file.provenance));
+        let rooms = self.rooms.iter().map(|file| ("room", &file.provenance));
+        let all = words.chain(negatives).chain(noises).chain(rooms);
+        all.map(|(role, provenance)| (role, provenance.source.clone(), provenance.license.clone()))
     }
 
     /// Where this layout keeps recordings of a word.
@@ -190,8 +222,12 @@ impl Reader {
         }
         self.negatives(&self.inventory.root.join("negative"), |_| Part::Open)?;
         self.noises("noise")?;
-        let found = sounds_below(&self.inventory.root.join("rir"))?;
-        self.inventory.rooms = self.keep_skipped(found);
+        let folder = self.inventory.root.join("rir");
+        let found = sounds_below(&folder)?;
+        for path in self.keep_skipped(found) {
+            let provenance = self.provenance(&folder, &path);
+            self.inventory.rooms.push(RoomFile { path, provenance });
+        }
         Ok(())
     }
 
@@ -228,13 +264,12 @@ impl Reader {
             word_of_folder = (0..folders.len()).map(Some).collect();
         } else {
             for (word_idx, word) in words.iter().enumerate() {
-                let folder_idx = names.iter().position(|name| same_name(name, word)).ok_or_else(|| {
-                    DatasetError::UnknownWord {
+                let folder_idx =
+                    names.iter().position(|name| same_name(name, word)).ok_or_else(|| DatasetError::UnknownWord {
                         word: word.clone(),
                         root: self.inventory.root.clone(),
                         choices: names.clone(),
-                    }
-                })?;
+                    })?;
                 word_of_folder[folder_idx] = Some(word_idx);
                 self.inventory.words.push(names[folder_idx].clone());
             }
@@ -251,19 +286,23 @@ impl Reader {
         Ok(())
     }
 
-    fn positives(
-        &mut self,
-        folder: &Path,
-        word_idx: usize,
-        part: impl Fn(&Path) -> Part,
-    ) -> Result<(), DatasetError> {
+    fn positives(&mut self, folder: &Path, word_idx: usize, part: impl Fn(&Path) -> Part) -> Result<(), DatasetError> {
         let found = sounds_below(folder)?;
         for path in self.keep_skipped(found) {
             let row = self.manifest.row(&path).cloned().unwrap_or_default();
-            let speaker =
-                row.speaker.or_else(|| first_folder_below(folder, &path)).or_else(|| stem_speaker(&path, &self.inventory.words[word_idx]));
-            let part = part(&path);
-            self.inventory.positives.push(PositiveFile { path, word_idx, speaker, span_s: row.span_s, part });
+            let speaker = row
+                .speaker
+                .or_else(|| first_folder_below(folder, &path))
+                .or_else(|| stem_speaker(&path, &self.inventory.words[word_idx]));
+            let (part, provenance) = (part(&path), self.provenance(folder, &path));
+            self.inventory.positives.push(PositiveFile {
+                path,
+                word_idx,
+                speaker,
+                span_s: row.span_s,
+                part,
+                provenance,
+            });
         }
         Ok(())
     }
@@ -293,7 +332,8 @@ impl Reader {
         let found = sounds_below(&folder)?;
         for path in self.keep_skipped(found) {
             let source = first_folder_below(&folder, &path).unwrap_or_else(|| name.to_owned());
-            let file = NegativeFile { path, source, speaker: None, part: Part::Open };
+            let provenance = self.provenance(&folder, &path);
+            let file = NegativeFile { path, source, speaker: None, part: Part::Open, provenance };
             self.inventory.noises.push(file);
         }
         Ok(())
@@ -302,7 +342,14 @@ impl Reader {
     fn negative(&self, folder: &Path, path: PathBuf, source: &str, part: Part) -> NegativeFile {
         let row = self.manifest.row(&path).cloned().unwrap_or_default();
         let speaker = row.speaker.or_else(|| first_folder_below(folder, &path)).or_else(|| stem_speaker(&path, source));
-        NegativeFile { path, source: source.to_owned(), speaker, part }
+        let provenance = self.provenance(folder, &path);
+        NegativeFile { path, source: source.to_owned(), speaker, part, provenance }
+    }
+
+    fn provenance(&self, folder: &Path, path: &Path) -> Provenance {
+        let row = self.manifest.row(path).cloned().unwrap_or_default();
+        let source = row.source.or_else(|| first_folder_below(folder, path)).unwrap_or_else(|| folder_name(folder));
+        Provenance { source, license: row.license.unwrap_or_else(|| "unknown".into()) }
     }
 
     fn keep_skipped(&mut self, found: Found) -> Vec<PathBuf> {
@@ -313,11 +360,8 @@ impl Reader {
     fn finish(self) -> Result<Inventory, DatasetError> {
         let mut inventory = self.inventory;
         if inventory.positives.is_empty() {
-            let folder = if inventory.words.is_empty() {
-                inventory.root.join("positive")
-            } else {
-                inventory.positive_folder(0)
-            };
+            let folder =
+                if inventory.words.is_empty() { inventory.root.join("positive") } else { inventory.positive_folder(0) };
             return Err(DatasetError::NoPositives { folder, expected: MIN_CLIPS_PER_WORD });
         }
         for word_idx in 0..inventory.words.len() {
@@ -333,10 +377,7 @@ impl Reader {
             }
         }
         if inventory.negatives.is_empty() {
-            return Err(DatasetError::NoNegatives {
-                folder: inventory.negative_folder(),
-                skipped: inventory.skipped,
-            });
+            return Err(DatasetError::NoNegatives { folder: inventory.negative_folder(), skipped: inventory.skipped });
         }
         forget_single_stems(&mut inventory);
         inventory.positives.sort_by(|a, b| (a.word_idx, &a.path).cmp(&(b.word_idx, &b.path)));

@@ -45,7 +45,10 @@ impl Layout {
     }
 
     fn candidates(names: &[String]) -> Vec<Self> {
-        Self::ALL.into_iter().filter(|layout| names.iter().any(|name| layout.marks().contains(&name.as_str()))).collect()
+        Self::ALL
+            .into_iter()
+            .filter(|layout| names.iter().any(|name| layout.marks().contains(&name.as_str())))
+            .collect()
     }
 
     /// Names that no other layout has at its top level.
@@ -94,4 +97,3 @@ fn hint_below(root: &Path) -> Result<String, DatasetError> {
     }
     Ok(String::new())
 }
-

@@ -1,7 +1,7 @@
 //! `manifest.tsv`: who speaks in a file and where the word lies in it, for collections that know.
 //!
-//! Tab-separated with a heading; the columns `path` (relative to the manifest's own folder), `speaker`, `speech_start_s`
-//! and `speech_end_s` are used, any others are not. Empty cells mean unknown.
+//! Tab-separated with a heading; the columns `path` (relative to the manifest's own folder), `speaker`, `source`,
+//! `license`, `speech_start_s` and `speech_end_s` are used, any others are not. Empty cells mean unknown.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use super::DatasetError;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct ManifestRow {
     pub(super) speaker: Option<String>,
+    pub(super) source: Option<String>,
+    pub(super) license: Option<String>,
     pub(super) span_s: Option<(f64, f64)>,
 }
 
@@ -51,16 +53,15 @@ impl Manifest {
         let columns: Vec<&str> = lines.next().unwrap_or_default().split('\t').map(str::trim).collect();
         let column = |name: &str| columns.iter().position(|&found| found == name);
         let Some(path_column) = column("path") else { return Ok(None) };
+        let (source, license) = (column("source"), column("license").or_else(|| column("licence")));
         let (speaker, start, end) = (column("speaker"), column("speech_start_s"), column("speech_end_s"));
 
         let mut rows = HashMap::new();
         for (line_idx, line) in lines.enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let complain =
-                |problem: String| DatasetError::Manifest { path: path.into(), line: line_idx + 2, problem };
+            let complain = |problem: String| DatasetError::Manifest { path: path.into(), line: line_idx + 2, problem };
             let cells: Vec<&str> = line.split('\t').map(str::trim).collect();
-            let cell = |column: Option<usize>| {
-                column.and_then(|i| cells.get(i)).copied().filter(|cell| !cell.is_empty())
-            };
+            let cell =
+                |column: Option<usize>| column.and_then(|i| cells.get(i)).copied().filter(|cell| !cell.is_empty());
             let seconds = |column: Option<usize>| {
                 cell(column)
                     .map(|text| match text.parse::<f64>() {
@@ -77,7 +78,9 @@ impl Manifest {
                 _ => None,
             };
             let file = cell(Some(path_column)).ok_or_else(|| complain("no path".into()))?;
-            rows.insert(folder.join(file), ManifestRow { speaker: cell(speaker).map(str::to_owned), span_s });
+            let text = |column| cell(column).map(str::to_owned);
+            let row = ManifestRow { speaker: text(speaker), source: text(source), license: text(license), span_s };
+            rows.insert(folder.join(file), row);
         }
         Ok(Some(Self { rows }))
     }
@@ -92,7 +95,10 @@ mod tests {
         let text = "word\tpath\tspeech_end_s\tspeech_start_s\tspeaker\nx\ta/b.wav\t1.5\t1.0\tanna\n\ty.wav\t\t\t\n";
         let manifest = Manifest::parse(text, Path::new("/data/manifest.tsv")).unwrap().unwrap();
         let row = manifest.row(Path::new("/data/a/b.wav")).unwrap();
-        assert_eq!(row, &ManifestRow { speaker: Some("anna".into()), span_s: Some((1.0, 1.5)) });
+        assert_eq!(
+            row,
+            &ManifestRow { speaker: Some("anna".into()), span_s: Some((1.0, 1.5)), ..ManifestRow::default() }
+        );
         assert_eq!(manifest.row(Path::new("/data/y.wav")), Some(&ManifestRow::default()));
     }
 

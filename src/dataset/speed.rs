@@ -41,7 +41,8 @@ mod tests {
 
     #[test]
     fn faster_is_shorter_and_higher() {
-        let tone: Vec<f32> = (0..16_000).map(|i| (std::f32::consts::TAU * 1000.0 * i as f32 / 16_000.0).sin()).collect();
+        let tone: Vec<f32> =
+            (0..16_000).map(|i| (std::f32::consts::TAU * 1000.0 * i as f32 / 16_000.0).sin()).collect();
         let (fast, factor) = SpeedChanger::default().apply(&tone, 1.1);
         assert!((factor - 1.1).abs() < 1e-9);
         assert!((fast.len() as f64 - 16_000.0 / 1.1).abs() <= 1.0, "{}", fast.len());

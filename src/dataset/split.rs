@@ -7,23 +7,32 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_pcg::Pcg64Mcg;
 
-use super::Inventory;
 use super::inventory::Part;
+use super::{DatasetError, Inventory};
 
 /// Both sides of a split, and what was unusual about it.
 #[derive(Debug, Clone)]
 pub struct Split {
     /// To learn from.
-    pub train: Inventory,
+    pub training: Inventory,
     /// To choose by.
     pub validation: Inventory,
     /// Sentences for the user, such as that no speakers could be told apart.
     pub notes: Vec<String>,
 }
 
-/// Holds out about `fraction` of the recordings of every word, source and kind of noise, by whole speakers. A list or a test
-/// folder that comes with the data decides where there is one. Room responses are on both sides.
-pub fn split_by_speaker(inventory: &Inventory, fraction: f64, seed: u64) -> Split {
+impl Inventory {
+    /// Holds out about `fraction` of the recordings of every word, source and kind of noise, by whole speakers. A list or a test
+    /// folder that comes with the data decides where there is one. Room responses are on both sides.
+    ///
+    /// # Errors
+    /// When a side is left without recordings of a word or without negatives.
+    pub fn split(&self, fraction: f64, seed: u64) -> Result<Split, DatasetError> {
+        split_by_speaker(self, fraction, seed)
+    }
+}
+
+fn split_by_speaker(inventory: &Inventory, fraction: f64, seed: u64) -> Result<Split, DatasetError> {
     let mut rng = Pcg64Mcg::seed_from_u64(seed);
     let mut notes = Vec::new();
 
@@ -66,7 +75,18 @@ pub fn split_by_speaker(inventory: &Inventory, fraction: f64, seed: u64) -> Spli
         noises: pick(&inventory.noises, &noises, side),
         ..inventory.clone()
     };
-    Split { train: side(Side::Train), validation: side(Side::Validation), notes }
+    let split = Split { training: side(Side::Train), validation: side(Side::Validation), notes };
+    refuse_empty("training", &split.training)?;
+    refuse_empty("validation", &split.validation)?;
+    Ok(split)
+}
+
+fn refuse_empty(side: &'static str, inventory: &Inventory) -> Result<(), DatasetError> {
+    let missing = (0..inventory.words.len())
+        .find(|&word_idx| inventory.positives.iter().all(|file| file.word_idx != word_idx))
+        .map(|word_idx| format!("recordings of \"{}\"", inventory.words[word_idx]))
+        .or_else(|| inventory.negatives.is_empty().then(|| "recordings without a wake word".into()));
+    missing.map_or(Ok(()), |missing| Err(DatasetError::EmptySide { side, missing }))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,7 +177,13 @@ fn hold_out<'a>(
     let mut split_by_file = Vec::new();
     for (name, class) in classes.iter().filter(|(_, class)| class.n_held_out == 0 && class.n_wanted > 0) {
         let n_held_out = class.n_wanted.min(class.members.len().saturating_sub(1));
-        for &i in class.members.iter().rev().filter(|&&i| recordings[i].speaker.is_none_or(|s| !trained.contains(s))).take(n_held_out) {
+        for &i in class
+            .members
+            .iter()
+            .rev()
+            .filter(|&&i| recordings[i].speaker.is_none_or(|s| !trained.contains(s)))
+            .take(n_held_out)
+        {
             sides[i] = Side::Validation;
         }
         split_by_file.push((*name).to_owned());
@@ -189,7 +215,11 @@ fn note_testing(recordings: &[Recording], notes: &mut Vec<String>) {
     }
 }
 
+/// Lists and folders that come with the data are taken at their word, but not in silence.
 fn note_shared_speakers(recordings: &[Recording], sides: &[Side], notes: &mut Vec<String>) {
+    if recordings.iter().all(|recording| recording.part != Part::Validation) {
+        return;
+    }
     let on = |side: Side| -> HashSet<&str> {
         recordings.iter().zip(sides).filter(|(_, s)| **s == side).filter_map(|(r, _)| r.speaker).collect()
     };

@@ -1,17 +1,20 @@
 //! One recording to its variants; the work of one thread while the bank is made.
 
+use std::ops::Range;
+use std::path::Path;
+
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
 use super::bank::{WordClip, WordVariant};
-use super::clip::{load, load_positive, rms};
+use super::clip::{load_clip, load_positive, rms};
 use super::convolve::{Convolver, Response};
+use super::endpoint::SILENCE_DBFS;
 use super::frames::{FrameMaker, Frames};
 use super::speed::SpeedChanger;
-use super::{BankConfig, Endpoints, PositiveFile, SkipReason};
+use super::{BankConfig, LoadedPositive, PositiveFile, SkipReason};
 use crate::features::FeatureConfig;
-use crate::units::SampleRate;
-use std::path::Path;
+use crate::units::{SampleRate, decibels_to_amplitude};
 
 /// Everything a thread needs to make variants.
 pub(super) struct VariantMaker<'a> {
@@ -37,18 +40,18 @@ impl<'a> VariantMaker<'a> {
 
     /// The word with its margins: as it is, at other speeds, at other speeds in rooms.
     pub(super) fn word(&mut self, file: &PositiveFile, rng: &mut Pcg64Mcg) -> Result<WordClip, SkipReason> {
-        let (samples, word) = load_positive(file)?;
+        let LoadedPositive { samples, span: word } = load_positive(file).map_err(|skipped| skipped.reason)?;
         let margin = self.config.margin_ms.samples(SampleRate::MODEL) as usize;
         let start = word.start.saturating_sub(margin);
         let end = (word.end + margin).min(samples.len());
         let clip = &samples[start..end];
-        let word = Endpoints { start: word.start - start, end: word.end - start };
+        let word = word.start - start..word.end - start;
 
-        let mut variants = vec![self.word_variant(clip.to_vec(), word)];
+        let mut variants = vec![self.word_variant(clip.to_vec(), word.clone())];
         for variant_idx in 0..self.config.n_speed_variants + self.config.n_room_variants {
             let (mut clip, speed) = self.change_speed(clip, self.config.word_speed, rng);
             let scaled = |place: usize| (place as f64 / speed).round() as usize;
-            let word = Endpoints { start: scaled(word.start), end: scaled(word.end).min(clip.len()) };
+            let word = scaled(word.start)..scaled(word.end).min(clip.len());
             if variant_idx >= self.config.n_speed_variants {
                 let tail = self.config.tail_ms.samples(SampleRate::MODEL) as usize;
                 clip = self.in_a_room(&clip, tail, rng);
@@ -58,8 +61,8 @@ impl<'a> VariantMaker<'a> {
         Ok(WordClip { path: file.path.clone(), word_idx: file.word_idx, variants })
     }
 
-    fn word_variant(&mut self, mut clip: Vec<f32>, word: Endpoints) -> WordVariant {
-        let gain = self.config.rms / rms(&clip[word.start..word.end]).max(f32::MIN_POSITIVE);
+    fn word_variant(&mut self, mut clip: Vec<f32>, word: Range<usize>) -> WordVariant {
+        let gain = self.config.rms / rms(&clip[word.clone()]).max(f32::MIN_POSITIVE);
         self.fade(&mut clip);
         let frame = |place: usize| (place as f64 / self.hop as f64).round() as usize;
         let (start, end) = (frame(word.start), frame(word.end));
@@ -69,7 +72,7 @@ impl<'a> VariantMaker<'a> {
 
     /// Other speech: as it is, and at another speed in a room.
     pub(super) fn negative(&mut self, path: &Path, rng: &mut Pcg64Mcg) -> Result<Vec<Frames>, SkipReason> {
-        let samples = load(path)?;
+        let samples = load_clip(path)?;
         let mut variants = vec![self.loud_half(samples.clone())?];
         for _ in 0..self.config.n_negative_variants {
             let (clip, _) = self.change_speed(&samples, self.config.negative_speed, rng);
@@ -90,7 +93,7 @@ impl<'a> VariantMaker<'a> {
 
     /// Noise as it is.
     pub(super) fn noise(&mut self, path: &Path) -> Result<Frames, SkipReason> {
-        let samples = load(path)?;
+        let samples = load_clip(path)?;
         let gain = self.gain_to_rms(&[rms(&samples)])?;
         Ok(self.frame_maker.frames(&samples, gain))
     }
@@ -103,11 +106,10 @@ impl<'a> VariantMaker<'a> {
     }
 
     fn gain_to_rms(&self, levels: &[f32]) -> Result<f32, SkipReason> {
-        let threshold_dbfs = super::endpoint::silence_dbfs();
         let level = rms(levels);
-        // 20 dB below the threshold that a file's peak has passed.
-        if level < crate::units::decibels_to_amplitude(threshold_dbfs - 20.0) {
-            return Err(SkipReason::Silent { threshold_dbfs });
+        // A click in digital silence passes the test of the peak.
+        if level < decibels_to_amplitude(SILENCE_DBFS - 20.0) {
+            return Err(SkipReason::Silent { threshold_dbfs: SILENCE_DBFS });
         }
         Ok(self.config.rms / level)
     }

@@ -1,0 +1,118 @@
+//! Which outputs are to hear a word, and which do not matter.
+
+use std::ops::Range;
+
+use super::LabelConfig;
+use crate::units::{Milliseconds, SampleRate};
+
+/// A word's place in a mixture, in frames; its end may lie beyond the mixture's.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct PlacedWord {
+    pub(super) word_idx: usize,
+    pub(super) frames: Range<f32>,
+}
+
+/// Label lengths in outputs.
+#[derive(Debug, Clone)]
+pub(super) struct Labeller {
+    frames_per_step: usize,
+    n_words: usize,
+    n_positive: usize,
+    n_before: usize,
+    n_after: usize,
+}
+
+impl Labeller {
+    /// `hop_samples` from frame to frame, one output every `frames_per_step` frames.
+    pub(super) fn new(config: &LabelConfig, hop_samples: usize, frames_per_step: usize, n_words: usize) -> Self {
+        let step_samples = (hop_samples * frames_per_step) as u64;
+        let n_steps =
+            |time: Milliseconds| ((time.samples(SampleRate::MODEL) + step_samples / 2) / step_samples) as usize;
+        Self {
+            frames_per_step,
+            n_words,
+            n_positive: n_steps(config.positive_ms).max(1),
+            n_before: n_steps(config.ignore_before_ms),
+            n_after: n_steps(config.ignore_after_ms),
+        }
+    }
+
+    /// Fills `targets` and `weights`, both `(n_steps, n_words)`, for a mixture of `n_steps` outputs.
+    pub(super) fn write(&self, words: &[PlacedWord], n_steps: usize, targets: &mut Vec<f32>, weights: &mut Vec<f32>) {
+        targets.clear();
+        targets.resize(n_steps * self.n_words, 0.0);
+        weights.clear();
+        weights.resize(n_steps * self.n_words, 1.0);
+        let step = |frame: f32| (frame / self.frames_per_step as f32).round().max(0.0) as usize;
+        for word in words {
+            let mut ignore = |steps: Range<usize>| {
+                for step in steps.start.min(n_steps)..steps.end.min(n_steps) {
+                    weights[step * self.n_words + word.word_idx] = 0.0;
+                }
+            };
+            let end = step(word.frames.end);
+            if self.is_cut(word, n_steps) {
+                // Whether a word can be known before its end is not for us to say.
+                ignore(step((word.frames.start + word.frames.end) / 2.0)..n_steps);
+            } else {
+                ignore(end.saturating_sub(self.n_before)..end + self.n_positive + self.n_after);
+            }
+        }
+        // One word's ignored time may hold the next one's end: that one counts.
+        for word in words.iter().filter(|word| !self.is_cut(word, n_steps)) {
+            let end = step(word.frames.end);
+            for step in end.min(n_steps)..(end + self.n_positive).min(n_steps) {
+                targets[step * self.n_words + word.word_idx] = 1.0;
+                weights[step * self.n_words + word.word_idx] = 1.0;
+            }
+        }
+    }
+
+    fn is_cut(&self, word: &PlacedWord, n_steps: usize) -> bool {
+        word.frames.end > (n_steps * self.frames_per_step) as f32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Outputs of 80 ms: positive for 4, ignored for 2 before and 5 after.
+    fn labels(words: &[PlacedWord], word_idx: usize) -> String {
+        let labeller = Labeller::new(&LabelConfig::default(), 160, 8, 2);
+        let (mut targets, mut weights) = (Vec::new(), Vec::new());
+        labeller.write(words, 20, &mut targets, &mut weights);
+        (0..20)
+            .map(|step| match (targets[step * 2 + word_idx], weights[step * 2 + word_idx]) {
+                (1.0, 1.0) => '1',
+                (0.0, 1.0) => '.',
+                (0.0, 0.0) => '-',
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    }
+
+    fn word(word_idx: usize, start: f32, end: f32) -> PlacedWord {
+        PlacedWord { word_idx, frames: start..end }
+    }
+
+    #[test]
+    fn the_outputs_from_the_word_end_on_are_positive() {
+        // Frame 43 is 5.4 outputs in.
+        let words = [word(1, 10.0, 43.0)];
+        assert_eq!(labels(&words, 1), "...--1111-----......");
+        assert_eq!(labels(&words, 0), "....................");
+    }
+
+    #[test]
+    fn a_word_in_the_ignored_time_of_another_counts() {
+        assert_eq!(labels(&[word(0, 0.0, 24.0), word(0, 24.0, 80.0)], 0), ".--1111---1111-----.");
+    }
+
+    #[test]
+    fn a_word_cut_by_the_end_has_no_weight_from_its_middle_on() {
+        assert_eq!(labels(&[word(0, 120.0, 170.0)], 0), "..................--");
+        assert_eq!(labels(&[word(0, 100.0, 160.0)], 0), "..................--");
+        assert_eq!(labels(&[word(0, 100.0, 150.0)], 0), ".................--1");
+    }
+}
