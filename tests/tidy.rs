@@ -53,8 +53,7 @@ fn imports_point_one_way() {
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == from) else { continue };
         for line in text.lines().map(str::trim).filter(|line| !line.starts_with("//")) {
             for (at, _) in line.match_indices("crate::") {
-                let to: String =
-                    line[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                let to: String = line[at + 7..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
                 assert!(
                     to == from || to.is_empty() || allowed.contains(&to.as_str()) || !known.contains(to.as_str()),
                     "{}: `{from}` imports `{to}`, which is not below it",
@@ -70,7 +69,10 @@ fn the_arrows_have_no_cycle() {
     // Each module comes after all it imports.
     for (i, (name, allowed)) in ARROWS.iter().enumerate() {
         for below in *allowed {
-            assert!(ARROWS[..i].iter().any(|(earlier, _)| earlier == below), "{name} imports {below}, which comes later");
+            assert!(
+                ARROWS[..i].iter().any(|(earlier, _)| earlier == below),
+                "{name} imports {below}, which comes later"
+            );
         }
     }
 }

@@ -27,7 +27,8 @@ pub(super) fn run(args: &DevicesArgs) -> Result<Outcome> {
 }
 
 fn to_json(device: &DeviceInfo) -> String {
-    let rates: Vec<_> = device.rates.iter().map(|(min, max)| serde_json::json!({ "min_hz": min, "max_hz": max })).collect();
+    let rates: Vec<_> =
+        device.rates.iter().map(|(min, max)| serde_json::json!({ "min_hz": min, "max_hz": max })).collect();
     serde_json::json!({
         "id": device.id,
         "name": device.name,

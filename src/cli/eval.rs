@@ -10,7 +10,9 @@ use super::context::Context;
 use super::{Outcome, print_line, progress};
 use crate::bundle::Bundle;
 use crate::dataset::Inventory;
-use crate::eval::{Condition, EvalSet, Trace, WordTraces, choose_threshold, evaluate_threshold, recordings, run_streams};
+use crate::eval::{
+    Condition, EvalSet, Trace, WordTraces, choose_threshold, evaluate_threshold, recordings, run_streams,
+};
 use crate::pipeline::samples_per_step;
 
 /// Measure a model on recordings: misses and false wakes, by events on continuous streams
@@ -69,17 +71,13 @@ pub(super) fn run(args: &EvalArgs, mut context: Context) -> Result<Outcome> {
     let inventory = Inventory::read(&args.data, &words)?;
     let conditions = [Condition::Clean, Condition::Noisy { snr_db: args.snr }];
     let conditions = if inventory.noises.is_empty() { &conditions[..1] } else { &conditions[..] };
-    let bar = progress::bar(conditions.len() as u64, "laying out and hearing {pos}/{len} conditions, {elapsed} elapsed");
+    let bar =
+        progress::bar(conditions.len() as u64, "laying out and hearing {pos}/{len} conditions, {elapsed} elapsed");
     let mut measured = Vec::new();
     for &condition in conditions {
         let manifest = &bundle.manifest;
-        let set = recordings::streams(
-            &inventory,
-            condition,
-            &manifest.features,
-            manifest.model.frames_per_step(),
-            args.seed,
-        );
+        let set =
+            recordings::streams(&inventory, condition, &manifest.features, manifest.model.frames_per_step(), args.seed);
         for file in &set.skipped {
             tracing::warn!("skipped {}: {}", file.path.display(), file.reason);
         }
@@ -197,20 +195,23 @@ fn print_table(rows: &[Row]) -> Result<()> {
             row.n_confusions
         ))?;
     }
-    let points: Vec<&str> =
-        rows.iter().fold(Vec::new(), |mut points, row| {
-            if !points.contains(&row.operating_point.as_str()) {
-                points.push(&row.operating_point);
-            }
-            points
-        });
+    let points: Vec<&str> = rows.iter().fold(Vec::new(), |mut points, row| {
+        if !points.contains(&row.operating_point.as_str()) {
+            points.push(&row.operating_point);
+        }
+        points
+    });
     for point in points {
         let conditions: std::collections::BTreeSet<&str> = rows.iter().map(|row| row.condition.as_str()).collect();
         for condition in conditions {
             let of_point: Vec<&Row> =
                 rows.iter().filter(|row| row.operating_point == point && row.condition == condition).collect();
             let mean = of_point.iter().map(|row| row.miss_rate).sum::<f64>() / of_point.len().max(1) as f64;
-            print_line(&format!("mean over {} words at {point}, {condition}: {:.1} % missed", of_point.len(), mean * 100.0))?;
+            print_line(&format!(
+                "mean over {} words at {point}, {condition}: {:.1} % missed",
+                of_point.len(),
+                mean * 100.0
+            ))?;
         }
     }
     Ok(())

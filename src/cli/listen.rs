@@ -66,12 +66,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let signals = watch_signals()?;
     let opened = open_input(args.input.as_deref(), args.real_time, &settings)?;
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
-    tracing::info!(
-        input = opened.source.name(),
-        model = bundle.manifest.name,
-        words = words.join(", "),
-        "listening"
-    );
+    tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
     let daemon = Daemon::start(
         opened.source,
         opened.stop_handle,

@@ -9,7 +9,9 @@ use crate::bundle::BUILTIN_MODELS;
 
 /// Show a model: its words, decision rules and figures; or list the models there are
 #[derive(Args)]
-#[command(after_help = "Examples:\n  tripword model --list\n  tripword model six-words\n  tripword model ./my-word --json")]
+#[command(
+    after_help = "Examples:\n  tripword model --list\n  tripword model six-words\n  tripword model ./my-word --json"
+)]
 pub(super) struct ModelArgs {
     /// Name or folder of the model
     model: Option<String>,

@@ -14,9 +14,7 @@ use super::{Outcome, print_line, progress, train_environment};
 use crate::bundle::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry};
 use crate::dataset::{Bank, Inventory, SkippedFile};
 use crate::eval::{Condition, recordings};
-use crate::train::{
-    StepReport, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, train,
-};
+use crate::train::{StepReport, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, train};
 
 /// Signal-to-noise ratio of the noisy half of validation.
 const VALIDATION_SNR_DB: f32 = 10.0;
@@ -127,10 +125,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     let manifest = Manifest {
         format_version: FORMAT_VERSION,
         name: args.out.file_name().context("--out needs a folder name")?.to_string_lossy().into_owned(),
-        description: args
-            .description
-            .clone()
-            .unwrap_or_else(|| format!("Detector of {}", training.words.join(", "))),
+        description: args.description.clone().unwrap_or_else(|| format!("Detector of {}", training.words.join(", "))),
         license: args.license.clone(),
         weights: WeightsEntry { file: String::new(), sha256: String::new(), n_parameters: 0 },
         features: config.features.clone(),
@@ -249,8 +244,7 @@ struct Observer {
 
 impl TrainObserver for Observer {
     fn on_step(&mut self, report: StepReport) {
-        self.last_loss =
-            if self.last_loss == 0.0 { report.loss } else { 0.98 * self.last_loss + 0.02 * report.loss };
+        self.last_loss = if self.last_loss == 0.0 { report.loss } else { 0.98 * self.last_loss + 0.02 * report.loss };
         self.waited_s += report.waited_s;
         self.bar.set_position(report.n_steps);
         self.bar.set_message(format!("loss {:.3}{}", self.last_loss, self.validated));

@@ -54,8 +54,7 @@ impl Layers {
     /// # Errors
     /// When it cannot be read, is not TOML, or has an unknown key or a value of the wrong kind.
     pub fn merge_file(&mut self, path: &Path) -> Result<(), ConfigError> {
-        let text =
-            std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.into(), source })?;
         let table: Table = toml::from_str(&text).map_err(|error| ConfigError::Syntax {
             path: path.into(),
             reason: error.to_string().trim_end().to_owned(),
@@ -72,7 +71,13 @@ impl Layers {
     /// When there is no such key, or the value is of the wrong kind.
     pub fn set(&mut self, key: &str, value: Value, origin: Origin) -> Result<(), ConfigError> {
         let value = match expected_like(key) {
-            None => return Err(ConfigError::UnknownKey { origin: origin.to_string(), nearest: nearest(key), key: key.into() }),
+            None => {
+                return Err(ConfigError::UnknownKey {
+                    origin: origin.to_string(),
+                    nearest: nearest(key),
+                    key: key.into(),
+                });
+            }
             Some(expected) => coerce(key, value, &expected, &origin)?,
         };
         let mut path = split_key(key);
@@ -195,9 +200,7 @@ fn nearest(key: &str) -> String {
         let asked_last = key.rsplit('.').next().unwrap_or(key);
         strsim::jaro_winkler(known, key).max(0.95 * strsim::jaro_winkler(last, asked_last))
     };
-    keys.into_iter()
-        .max_by(|a, b| similarity(a).total_cmp(&similarity(b)))
-        .expect("there are keys")
+    keys.into_iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b))).expect("there are keys")
 }
 
 fn kind(value: &Value) -> &'static str {
@@ -281,7 +284,9 @@ mod tests {
     fn names_of_the_users_own_folders_are_taken() {
         let mut layers = Layers::default();
         layers.set_text("train.mix.source_weights.radio", "2", flag()).unwrap();
-        assert!(layers.entries().iter().any(|(key, value, _)| key == "train.mix.source_weights.radio" && value == "2.0"));
+        assert!(
+            layers.entries().iter().any(|(key, value, _)| key == "train.mix.source_weights.radio" && value == "2.0")
+        );
     }
 
     #[test]

@@ -191,10 +191,8 @@ impl Settings {
             let pick = |own: Option<Override<u32>>, all: Override<u32>, model: Milliseconds| {
                 Milliseconds(own.unwrap_or(all).over(model.0))
             };
-            rule.release_threshold = own
-                .and_then(|own| own.release_threshold)
-                .unwrap_or(all.release_threshold)
-                .over(rule.release_threshold);
+            rule.release_threshold =
+                own.and_then(|own| own.release_threshold).unwrap_or(all.release_threshold).over(rule.release_threshold);
             rule.smoothing_ms = pick(own.and_then(|own| own.smoothing_ms), all.smoothing_ms, rule.smoothing_ms);
             rule.min_duration_ms =
                 pick(own.and_then(|own| own.min_duration_ms), all.min_duration_ms, rule.min_duration_ms);

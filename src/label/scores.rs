@@ -22,7 +22,13 @@ impl ScoreWriter {
     }
 
     /// One step that ends at `end_sample`: a row for each word.
-    pub(super) fn step(&mut self, rate: SampleRate, end_sample: u64, words: &[String], scores: &[f32]) -> io::Result<()> {
+    pub(super) fn step(
+        &mut self,
+        rate: SampleRate,
+        end_sample: u64,
+        words: &[String],
+        scores: &[f32],
+    ) -> io::Result<()> {
         for (word, score) in words.iter().zip(scores) {
             writeln!(self.file, "{:.3},{word},{score:.6}", rate.seconds(end_sample))?;
         }

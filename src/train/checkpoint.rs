@@ -63,8 +63,7 @@ pub(super) fn save(path: &Path, config: &TrainConfig, words: &[String], checkpoi
         let hidden = state.hidden.iter().enumerate();
         tensors.extend(hidden.map(|(i, tensor)| (format!("state/{shard}/hidden/{i}"), tensor)));
     }
-    let header =
-        Header { config: config.clone(), words: words.to_vec(), progress: checkpoint.progress.clone() };
+    let header = Header { config: config.clone(), words: words.to_vec(), progress: checkpoint.progress.clone() };
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), serde_json::to_string(&header)?)]);
     let bytes = safetensors::serialize(tensors, Some(metadata))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -103,10 +102,7 @@ pub(super) fn load(path: &Path, config: &TrainConfig, words: &[String]) -> Resul
         progress: header.progress,
         optimizer: HashMap::new(),
         best_weights: HashMap::new(),
-        states: vec![
-            NetworkState { convolution_tails: Vec::new(), hidden: Vec::new() };
-            config.n_shards
-        ],
+        states: vec![NetworkState { convolution_tails: Vec::new(), hidden: Vec::new() }; config.n_shards],
     };
     let mut tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(damaged)?;
     for (shard, state) in checkpoint.states.iter_mut().enumerate() {

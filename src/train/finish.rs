@@ -24,8 +24,7 @@ pub(super) fn finish(
     traces: &ValidationTraces,
 ) -> Result<Manifest> {
     let config = &request.config;
-    let validation =
-        traces.validate(request.words.len(), config.trigger, config.target_false_accepts_per_hour);
+    let validation = traces.validate(request.words.len(), config.trigger, config.target_false_accepts_per_hour);
     let mut manifest = request.manifest.clone();
     manifest.words = request
         .words

@@ -53,10 +53,8 @@ mod tests {
         let logits = Tensor::new(&[[-3.0f32, 0.5, 2.0, 0.0]], &Device::Cpu).unwrap();
         let targets = Tensor::new(&[[0.0f32, 1.0, 0.0, 1.0]], &Device::Cpu).unwrap();
         let ours = cross_entropy(&logits, &targets).unwrap().mean_all().unwrap().to_scalar::<f32>().unwrap();
-        let theirs = candle_nn::loss::binary_cross_entropy_with_logit(&logits, &targets)
-            .unwrap()
-            .to_scalar::<f32>()
-            .unwrap();
+        let theirs =
+            candle_nn::loss::binary_cross_entropy_with_logit(&logits, &targets).unwrap().to_scalar::<f32>().unwrap();
         assert!((ours - theirs).abs() < 1e-6);
 
         let huge = Tensor::new(&[[1000.0f32, -1000.0]], &Device::Cpu).unwrap();

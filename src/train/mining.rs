@@ -56,13 +56,7 @@ pub(super) fn mine(network: &StreamingNetwork, bank: &Bank, config: &TrainConfig
     negatives
 }
 
-fn mine_clip(
-    network: &StreamingNetwork,
-    bank: &Bank,
-    config: &TrainConfig,
-    clip_idx: usize,
-    found: &mut [Vec<Peak>],
-) {
+fn mine_clip(network: &StreamingNetwork, bank: &Bank, config: &TrainConfig, clip_idx: usize, found: &mut [Vec<Peak>]) {
     let (n_mels, n_words) = (config.features.n_mels, network.n_words());
     let step_s = (network.frames_per_step() * config.features.hop_length_samples) as f64
         / f64::from(config.features.sample_rate_hz);

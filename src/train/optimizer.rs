@@ -105,11 +105,7 @@ impl Optimizer {
                 *value = *value * shrink - step_size * *first / (second.sqrt() / root_correction + EPSILON as f32);
                 *average += towards * (*value - *average);
             }
-            parameter.var.set(&Tensor::from_slice(
-                &parameter.values,
-                parameter.shape.as_slice(),
-                &Device::Cpu,
-            )?)?;
+            parameter.var.set(&Tensor::from_slice(&parameter.values, parameter.shape.as_slice(), &Device::Cpu)?)?;
         }
         Ok(norm)
     }

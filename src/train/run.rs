@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
+use super::TrainConfig;
 use super::checkpoint::{self, Checkpoint, Progress};
 use super::finish::{ModelText, finish};
 use super::initial::initial_weights;
@@ -17,7 +18,6 @@ use super::optimizer::Optimizer;
 use super::schedule::learning_rate;
 use super::shard::{reset_rows, run_step, shard_rows};
 use super::validation::{Validation, ValidationSet, ValidationTraces};
-use super::TrainConfig;
 use crate::bundle::Manifest;
 use crate::dataset::{Bank, BatchStream, HardNegative, Mixer};
 use crate::model::{Network, NetworkState, StreamingNetwork, Weights};
@@ -134,11 +134,7 @@ fn validate(config: &TrainConfig) -> Result<()> {
         "train.learning_rate is {}; expected above 0 and below 1",
         config.learning_rate
     );
-    ensure!(
-        (0.0..0.95).contains(&config.dropout),
-        "train.dropout is {}; expected 0 to 0.95",
-        config.dropout
-    );
+    ensure!((0.0..0.95).contains(&config.dropout), "train.dropout is {}; expected 0 to 0.95", config.dropout);
     ensure!(
         config.validation_fraction > 0.0 && config.validation_fraction < 1.0,
         "train.validation_fraction is {}; expected above 0 and below 1",
@@ -172,11 +168,7 @@ impl<'a> Run<'a> {
             && let Some(saved) = checkpoint::load(&checkpoint_path, config, &request.words)?
         {
             optimizer.restore(&saved.optimizer, saved.progress.n_steps)?;
-            observer.on_note(&format!(
-                "resumed at step {} from {}",
-                saved.progress.n_steps,
-                checkpoint_path.display()
-            ));
+            observer.on_note(&format!("resumed at step {} from {}", saved.progress.n_steps, checkpoint_path.display()));
             return Ok(Self {
                 request,
                 optimizer,
@@ -288,9 +280,7 @@ impl<'a> Run<'a> {
         observer.on_validation(&ValidationReport {
             n_steps: self.progress.n_steps,
             miss_rate: validation.miss_rate(),
-            words: words
-                .map(|(name, word)| (name.clone(), word.outcome.miss_rate(), word.point.threshold))
-                .collect(),
+            words: words.map(|(name, word)| (name.clone(), word.outcome.miss_rate(), word.point.threshold)).collect(),
             is_best,
         });
         Ok(())

@@ -1,9 +1,7 @@
 //! How good the network is now, on speakers it has not been trained on.
 
 use crate::detector::TriggerConfig;
-use crate::eval::{
-    EvalStream, OperatingPoint, Outcome, Trace, WordTraces, choose_threshold, run_streams,
-};
+use crate::eval::{EvalStream, OperatingPoint, Outcome, Trace, WordTraces, choose_threshold, run_streams};
 use crate::model::StreamingNetwork;
 
 use super::TrainConfig;

@@ -17,10 +17,14 @@ fn the_printed_defaults_are_a_valid_configuration() {
 fn flags_override_the_file_and_the_file_the_defaults() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("tripword")).unwrap();
-    std::fs::write(folder.path().join("tripword/config.toml"), "[trigger]\nthreshold = 0.7\nsmoothing_ms = 240\n").unwrap();
-    let ran = run(tripword()
-        .env("XDG_CONFIG_HOME", folder.path())
-        .args(["config", "--json", "--set", "trigger.threshold=0.9"]));
+    std::fs::write(folder.path().join("tripword/config.toml"), "[trigger]\nthreshold = 0.7\nsmoothing_ms = 240\n")
+        .unwrap();
+    let ran = run(tripword().env("XDG_CONFIG_HOME", folder.path()).args([
+        "config",
+        "--json",
+        "--set",
+        "trigger.threshold=0.9",
+    ]));
     let values: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(values["trigger.threshold"]["value"], 0.9);
     assert_eq!(values["trigger.threshold"]["origin"], "--set trigger.threshold=0.9");

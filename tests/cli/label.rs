@@ -53,7 +53,8 @@ fn scores_have_a_row_a_word_for_each_step() {
     // 4 s and at least 640 ms of silence after the end, in steps of 80 ms, two words each.
     assert_eq!(lines.clone().count(), 58 * 2);
     assert_eq!(lines.next().unwrap().split(',').take(2).collect::<Vec<_>>(), ["0.080", "alpha"]);
-    let best = text.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse::<f64>().unwrap()).fold(0.0, f64::max);
+    let best =
+        text.lines().skip(1).map(|line| line.split(',').nth(2).unwrap().parse::<f64>().unwrap()).fold(0.0, f64::max);
     let events = json_lines(&ran.stdout);
     assert!(events.iter().all(|event| event["score"].as_f64().unwrap() <= best + 1e-5));
 }
@@ -154,7 +155,8 @@ fn outputs_that_would_overwrite_each_other_are_refused() {
     std::fs::create_dir_all(&b).unwrap();
     let files = [random_wav(&a, "x.wav", 1, 1.0), random_wav(&b, "x.wav", 1, 1.0)];
     let scores = folder.path().join("scores");
-    let ran = run(tripword().args(["label", "--json", "--scores"]).arg(&scores).arg("--model").arg(&model).args(&files));
+    let ran =
+        run(tripword().args(["label", "--json", "--scores"]).arg(&scores).arg("--model").arg(&model).args(&files));
     assert!(ran.code == 1 && ran.stderr.contains("would both write"), "{}", ran.stderr);
 }
 

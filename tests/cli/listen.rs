@@ -142,7 +142,9 @@ fn an_unknown_device_lists_those_there_are() {
 fn a_bad_raw_format_lists_the_good_ones() {
     let folder = tempfile::tempdir().unwrap();
     let model = random_model(folder.path());
-    let ran =
-        run(tripword().args(["listen", "--input", "-", "--pcm-format", "mp3", "--model"]).arg(&model).stdin(Stdio::null()));
+    let ran = run(tripword()
+        .args(["listen", "--input", "-", "--pcm-format", "mp3", "--model"])
+        .arg(&model)
+        .stdin(Stdio::null()));
     assert!(ran.code == 1 && ran.stderr.contains("s16le"), "{}", ran.stderr);
 }

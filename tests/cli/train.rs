@@ -46,14 +46,22 @@ fn recordings(folder: &Path, n_speakers: usize, clips_per_speaker: usize) -> Pat
 /// As small as it can be and still learn.
 fn small(command: &mut Command) -> &mut Command {
     command.args([
-        "--set", "train.network.hidden_size=24",
-        "--set", "train.network.convolutions=[{channels=24,kernel=10,stride=4},{channels=24,kernel=5,stride=2}]",
-        "--set", "train.batch_size=8",
-        "--set", "train.validate_every=50",
-        "--set", "train.checkpoint_every=50",
-        "--set", "train.mine_every=100",
-        "--set", "train.average_decay=0.95",
-        "--set", "train.negative_weight=5.0",
+        "--set",
+        "train.network.hidden_size=24",
+        "--set",
+        "train.network.convolutions=[{channels=24,kernel=10,stride=4},{channels=24,kernel=5,stride=2}]",
+        "--set",
+        "train.batch_size=8",
+        "--set",
+        "train.validate_every=50",
+        "--set",
+        "train.checkpoint_every=50",
+        "--set",
+        "train.mine_every=100",
+        "--set",
+        "train.average_decay=0.95",
+        "--set",
+        "train.negative_weight=5.0",
     ])
 }
 
@@ -63,7 +71,8 @@ fn a_detector_is_trained_from_clips_and_finds_its_word_in_new_ones() {
     let data = recordings(folder.path(), 4, 6);
     std::fs::write(data.join("positive/speaker0-99.wav"), b"not a recording").unwrap();
     let model = folder.path().join("chirp");
-    let ran = run(small(tripword().arg("train").arg(&data).arg("--out").arg(&model).args(["--steps", "200", "--json"])));
+    let ran =
+        run(small(tripword().arg("train").arg(&data).arg("--out").arg(&model).args(["--steps", "200", "--json"])));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("NanoWakeWord"), "says which layout: {}", ran.stderr);
     assert!(ran.stderr.contains("speaker0-99.wav"), "names what it skips: {}", ran.stderr);
