@@ -6,7 +6,7 @@ use super::*;
 fn recordings(folder: &Path, n_speakers: usize, clips_per_speaker: usize) -> PathBuf {
     let root = folder.join("recordings");
     let mut random = common::Random::new(11);
-    let mut write = |path: PathBuf, tones: &[(f32, f32, usize)], random: &mut common::Random| {
+    let write = |path: PathBuf, tones: &[(f32, f32, usize)], random: &mut common::Random| {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         let mut samples = random.values(4_000, 0.002);
         for &(from_hz, to_hz, n_samples) in tones {
@@ -160,7 +160,7 @@ fn folders_that_cannot_be_trained_on_say_why() {
         let path = entry.unwrap().path();
         tripword::audio::write::write_wav(&path, &[0.0; 16_000], SampleRate::MODEL).unwrap();
     }
-    expect(&silent, &["silent", "speaker0-00.wav"]);
+    expect(&silent, &["silent", "0 usable", "-00.wav"]);
 
     let twice = recordings(&folder.path().join("twice"), 2, 5);
     for name in ["view glass", "View_Glass"] {
