@@ -10,6 +10,8 @@ mod listen;
 mod microphone;
 mod misc;
 #[cfg(feature = "train")]
+mod recorded_speech;
+#[cfg(feature = "train")]
 mod train;
 
 use std::path::{Path, PathBuf};
