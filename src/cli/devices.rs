@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 
+use super::quiet::quietly;
 use super::{Outcome, print_line};
 use crate::audio::devices::{DeviceInfo, list_devices};
 
@@ -16,7 +17,7 @@ pub(super) struct DevicesArgs {
 }
 
 pub(super) fn run(args: &DevicesArgs) -> Result<Outcome> {
-    let devices = list_devices()?;
+    let devices = quietly(list_devices)?;
     for device in &devices {
         print_line(&if args.json { to_json(device) } else { describe(device) })?;
     }
@@ -44,11 +45,10 @@ fn to_json(device: &DeviceInfo) -> String {
 fn describe(device: &DeviceInfo) -> String {
     let mut text = format!("{}{}\n  {}", device.id, if device.is_default { "  (default)" } else { "" }, device.name);
     if !device.rates.is_empty() {
-        let channels: Vec<String> = device.channels.iter().map(u16::to_string).collect();
         text += &format!(
             "\n  {}; channels {}; {}",
             rates(&device.rates),
-            channels.join(", "),
+            channels(&device.channels),
             device.sample_formats.join(", ")
         );
     }
@@ -71,4 +71,35 @@ fn rates(ranges: &[(u32, u32)]) -> String {
         shown.push(format!("and {} more up to {highest} Hz", ranges.len() - SHOWN));
     }
     shown.join(", ")
+}
+
+/// `1, 2, 4 to 8` for 1, 2, 4, 5, 6, 7, 8.
+fn channels(counts: &[u16]) -> String {
+    let mut runs: Vec<(u16, u16)> = Vec::new();
+    for &count in counts {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == count => *last = count,
+            _ => runs.push((count, count)),
+        }
+    }
+    let texts: Vec<String> = runs
+        .into_iter()
+        .flat_map(|(first, last)| match last - first {
+            0 => vec![first.to_string()],
+            1 => vec![first.to_string(), last.to_string()],
+            _ => vec![format!("{first} to {last}")],
+        })
+        .collect();
+    texts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_of_channel_counts_are_told_by_their_ends() {
+        assert_eq!(channels(&[1, 2, 4, 5, 6, 7, 8]), "1, 2, 4 to 8");
+        assert_eq!(channels(&[2]), "2");
+    }
 }

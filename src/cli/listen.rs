@@ -1,6 +1,7 @@
 //! `tripword listen`
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -11,7 +12,8 @@ use signal_hook::iterator::Signals;
 
 use super::Outcome;
 use super::context::Context;
-use crate::audio::capture::{CaptureConfig, open_capture};
+use super::quiet::quietly;
+use crate::audio::capture::{CaptureConfig, CaptureCounters, open_capture};
 use crate::audio::pcm::{PcmFormat, PcmSource};
 use crate::audio::resample::at_model_rate;
 use crate::audio::stoppable::{Pace, stoppable};
@@ -67,6 +69,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let opened = open_input(args.input.as_deref(), args.real_time, &settings)?;
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
     tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
+    let capture = opened.capture;
     let daemon = Daemon::start(
         opened.source,
         opened.stop_handle,
@@ -80,6 +83,17 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
         recv(daemon.finished()) -> _ => {}
     }
     let (summary, result) = daemon.stop();
+    if let Some(capture) = capture {
+        let counts = capture.counts();
+        tracing::info!(
+            delivered = counts.samples_delivered,
+            lost = counts.samples_lost,
+            overruns = counts.overruns,
+            xruns = counts.xruns,
+            errors = counts.callback_errors,
+            "microphone closed"
+        );
+    }
     tracing::info!("stopped: {}", serde_json::to_string(&summary)?);
     result?;
     Ok(Outcome::Success)
@@ -109,6 +123,8 @@ fn apply_flags(args: &ListenArgs, context: &mut Context) -> Result<()> {
 
 struct OpenedInput {
     source: Box<dyn AudioSource>,
+    /// What the audio callback counts, where there is one.
+    capture: Option<Arc<CaptureCounters>>,
     stop_handle: StopHandle,
     overflow: Overflow,
 }
@@ -125,6 +141,7 @@ fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Resu
             let (source, stop_handle) = PcmSource::stdin(format, channels)?;
             Ok(OpenedInput {
                 source: at_model_rate(Box::new(source))?,
+                capture: None,
                 stop_handle: Box::new(stop_handle),
                 overflow: Overflow::Wait,
             })
@@ -133,19 +150,34 @@ fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Resu
             let pace = if real_time { Pace::RealTime } else { Pace::Unbounded };
             let source = at_model_rate(Box::new(WavSource::open(Path::new(path), channels)?))?;
             let (source, stop_handle) = stoppable(source, pace);
-            Ok(OpenedInput { source: Box::new(source), stop_handle: Box::new(stop_handle), overflow: Overflow::Wait })
+            Ok(OpenedInput {
+                source: Box::new(source),
+                capture: None,
+                stop_handle: Box::new(stop_handle),
+                overflow: Overflow::Wait,
+            })
         }
         device => {
             let configured = Some(settings.input.device.as_str()).filter(|device| !device.is_empty());
-            let (stop_handle, source) = open_capture(&CaptureConfig {
+            let config = CaptureConfig {
                 device: device.or(configured).map(str::to_owned),
                 channels,
                 ring: settings.input.ring_ms,
                 stall_timeout: Duration::from_millis(settings.input.stall_timeout_ms.0.into()),
                 ..CaptureConfig::default()
-            })?;
+            };
+            // No thread of ours runs yet.
+            let (stop_handle, source) = quietly(|| open_capture(&config))?;
+            tracing::info!(
+                device = stop_handle.device_id(),
+                rate_hz = stop_handle.sample_rate().hz(),
+                channels = stop_handle.n_channels(),
+                format = stop_handle.sample_format(),
+                "microphone opened"
+            );
             Ok(OpenedInput {
                 source: at_model_rate(Box::new(source))?,
+                capture: Some(stop_handle.counters().clone()),
                 stop_handle: Box::new(stop_handle),
                 overflow: Overflow::CountAndDrop,
             })

@@ -10,6 +10,7 @@ mod label;
 mod listen;
 mod model;
 mod progress;
+mod quiet;
 #[cfg(feature = "train")]
 mod train;
 #[cfg(feature = "train")]
