@@ -24,7 +24,7 @@ use crate::pipeline::samples_per_step;
 The folder is laid out as for 'tripword train'. Its clips are laid into streams at random levels (peaks of -30 to -3 dBFS) with gaps
 of room tone; its other recordings make the hours in which every event is false. A word counts as heard if an event falls
 between its start and one second after its end. The row 'model' is at the model's own threshold; the other rows are at the
-threshold that allows the given false accepts an hour on these very negatives, shared by all conditions.")]
+threshold that allows the given false accepts an hour on these very negatives, all conditions together.")]
 pub(super) struct EvalArgs {
     /// Folder with recordings
     data: PathBuf,
@@ -140,18 +140,16 @@ fn rows(bundle: &Bundle, measured: &[Measured], targets: &[f64]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (word_idx, word) in bundle.manifest.words.iter().enumerate() {
         let own = ("model".to_owned(), word.trigger.threshold);
-        // One threshold for all conditions: the highest that any of them needs for its negatives.
-        let chosen = targets.iter().map(|&target| {
-            let thresholds = measured
-                .iter()
-                .map(|part| choose_threshold(part.traces(word_idx, false), word.trigger, target).threshold);
-            (format!("{target} FA/h"), thresholds.fold(0.0, f32::max))
-        });
+        // One threshold for all conditions, as a user has one.
+        let negatives: Vec<WordTraces> = measured.iter().map(|part| part.traces(word_idx, false)).collect();
+        let chosen = targets
+            .iter()
+            .map(|&target| (format!("{target} FA/h"), choose_threshold(&negatives, word.trigger, target).threshold));
         for (operating_point, threshold) in std::iter::once(own).chain(chosen) {
             for part in measured {
                 let trigger = word.trigger.with_threshold(threshold);
                 let outcome = part.traces(word_idx, true).outcome(trigger);
-                let point = evaluate_threshold(part.traces(word_idx, false), word.trigger, threshold);
+                let point = evaluate_threshold(&[part.traces(word_idx, false)], word.trigger, threshold);
                 rows.push(Row {
                     word: word.name.clone(),
                     operating_point: operating_point.clone(),

@@ -30,6 +30,8 @@ impl std::fmt::Display for Origin {
 
 /// Below this key the names are the user's: one table for each word.
 const WORDS_TABLE: &str = "trigger.words";
+/// A table that is set as a whole: which keys it has depends on its `kind`.
+const WHOLE_TABLE: &str = "train.features.compression";
 /// Below this key the names are those of the user's folders, the values factors.
 const SOURCES_TABLE: [&str; 3] = ["train", "mix", "source_weights"];
 
@@ -140,14 +142,14 @@ fn defaults() -> Table {
     toml::from_str(DEFAULT_TOML).expect("config/default.toml is valid TOML")
 }
 
-/// Every value that is not a table, with its dotted key. Empty tables have no leaves.
+/// Every value that is not a table, and the table that is set as a whole, with its dotted key. Empty tables have no leaves.
 fn leaves(prefix: &str, table: &Table) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (name, value) in table {
         let name = if name.contains(['.', ' ']) { format!("\"{name}\"") } else { name.clone() };
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value {
-            Value::Table(inner) => found.extend(leaves(&key, inner)),
+            Value::Table(inner) if key != WHOLE_TABLE => found.extend(leaves(&key, inner)),
             value => found.push((key, value.clone())),
         }
     }
@@ -176,7 +178,7 @@ fn expected_like(key: &str) -> Option<Value> {
         for part in parts {
             value = value.as_table()?.get(*part)?.clone();
         }
-        (!value.is_table()).then_some(value)
+        (!value.is_table() || parts.join(".") == WHOLE_TABLE).then_some(value)
     };
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match parts[..] {
@@ -278,6 +280,18 @@ mod tests {
     #[test]
     fn the_file_of_defaults_says_what_the_code_says() {
         assert_eq!(Layers::default().settings().unwrap().train, crate::train::TrainConfig::default());
+    }
+
+    #[cfg(feature = "train")]
+    #[test]
+    fn the_kind_of_compression_decides_its_keys() {
+        let mut layers = Layers::default();
+        let pcen = "{ kind = \"pcen\", smoothing = 0.025, gain = 0.98, bias = 2.0, power = 0.5, epsilon = 1e-9 }";
+        layers.set_text("train.features.compression", pcen, flag()).unwrap();
+        let compression = layers.settings().unwrap().train.features.compression;
+        assert!(matches!(compression, crate::features::Compression::Pcen { .. }));
+        layers.set_text("train.features.compression", "{ kind = \"pcen\", floor = 1e-8 }", flag()).unwrap();
+        assert!(layers.settings().is_err());
     }
 
     #[test]

@@ -14,6 +14,11 @@ use super::seed::generator;
 use super::variants::VariantMaker;
 use super::{BankConfig, DatasetError, Inventory, MixConfig, RoomFile, SkipReason, SkippedFile, clip};
 use crate::features::{FeatureConfig, MelFilterbank};
+use crate::units::Milliseconds;
+
+/// A word that lasts longer than the median of its recordings by this factor is not trusted. Slow speech is about 1.4 times
+/// as long as the usual.
+const OVERLONG: f64 = 1.75;
 
 /// A recording of a word.
 #[derive(Debug, Clone, PartialEq)]
@@ -130,6 +135,8 @@ impl Bank {
             }
         }
         bank.index_words();
+        bank.drop_overlong(&mut skipped);
+        bank.index_words();
         bank.check(inventory, &skipped)?;
         Ok((bank, skipped))
     }
@@ -199,6 +206,31 @@ impl Bank {
                 self.noises.push(frames);
             }
         }
+    }
+
+    /// Drops recordings in which the word seems to last far longer than in the others. There is more in them than the word, and
+    /// a label after a wrong end teaches the network to wake late or to anything.
+    fn drop_overlong(&mut self, skipped: &mut Vec<SkippedFile>) {
+        let rate = self.features.sample_rate();
+        let medians: Vec<u64> = (0..self.words.len())
+            .map(|word_idx| {
+                let mut durations = self.word_durations_samples(word_idx);
+                durations.sort_unstable();
+                durations.get(durations.len() / 2).copied().unwrap_or(0)
+            })
+            .collect();
+        let hop = self.features.hop_length_samples as u64;
+        self.positives.retain(|clip| {
+            let found = clip.variants[0].word.len() as u64 * hop;
+            let median = medians[clip.word_idx];
+            let is_kept = found as f64 <= OVERLONG * median as f64;
+            if !is_kept {
+                let milliseconds = |samples| Milliseconds::from_samples(samples, rate).0;
+                let (found_ms, median_ms) = (milliseconds(found), milliseconds(median));
+                skipped.push(SkippedFile::new(&clip.path, SkipReason::TooLong { found_ms, median_ms }));
+            }
+            is_kept
+        });
     }
 
     fn index_words(&mut self) {

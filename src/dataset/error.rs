@@ -221,6 +221,17 @@ pub enum SkipReason {
         /// Length needed.
         expected_ms: u32,
     },
+    /// Far longer than the other recordings of the word: its end cannot be trusted.
+    #[error(
+        "the word seems to last {found_ms} ms, the others last {median_ms} ms (median); cut the clip to the word, or give the \
+         word's times in a manifest.tsv"
+    )]
+    TooLong {
+        /// From the word's start to its end.
+        found_ms: u32,
+        /// Of all recordings of the word.
+        median_ms: u32,
+    },
     /// The manifest places the word outside the file.
     #[error("the manifest places the word at {start_s} to {end_s} s but the file ends at {duration_s:.3} s")]
     SpanOutside {

@@ -71,17 +71,22 @@ fn candidates() -> impl Iterator<Item = f32> {
     (0..=160).map(move |i| 1.0 / (1.0 + (-(low + (high - low) * i as f32 / 160.0)).exp()))
 }
 
-/// What `trigger` with another threshold costs on the negatives.
-pub fn evaluate_threshold(negatives: WordTraces, trigger: TriggerConfig, threshold: f32) -> OperatingPoint {
-    let outcome = negatives.outcome(trigger.with_threshold(threshold));
-    OperatingPoint { threshold, n_false_accepts: outcome.n_false, hours: negatives.hours() }
+/// What `trigger` with another threshold costs on the negatives, all sets together.
+pub fn evaluate_threshold(negatives: &[WordTraces], trigger: TriggerConfig, threshold: f32) -> OperatingPoint {
+    let trigger = trigger.with_threshold(threshold);
+    OperatingPoint {
+        threshold,
+        n_false_accepts: negatives.iter().map(|set| set.outcome(trigger).n_false).sum(),
+        hours: negatives.iter().map(WordTraces::hours).sum(),
+    }
 }
 
-/// The lowest candidate threshold with at most `target_per_hour` false accepts per hour on the negatives; the highest
-/// candidate if none is low enough.
-pub fn choose_threshold(negatives: WordTraces, trigger: TriggerConfig, target_per_hour: f64) -> OperatingPoint {
+/// The lowest candidate threshold with at most `target_per_hour` false accepts per hour on the negatives, all sets together;
+/// the highest candidate if none is low enough.
+pub fn choose_threshold(negatives: &[WordTraces], trigger: TriggerConfig, target_per_hour: f64) -> OperatingPoint {
     let candidates: Vec<f32> = candidates().collect();
-    let allowed = (target_per_hour * negatives.hours()).floor() as usize;
+    let hours: f64 = negatives.iter().map(WordTraces::hours).sum();
+    let allowed = (target_per_hour * hours).floor() as usize;
     // False accepts fall with the threshold but for rare merges of neighbouring events, so bisection finds the place.
     let (mut low, mut high) = (0, candidates.len() - 1);
     while low < high {
@@ -113,10 +118,10 @@ mod tests {
         let negatives =
             WordTraces { word_idx: 0, streams: &streams, traces: &traces, samples_per_step: 1280, warm_up_samples: 0 };
         let trigger = TriggerConfig { smoothing_ms: Milliseconds(80), ..TriggerConfig::default() };
-        let point = choose_threshold(negatives, trigger, 1.0);
+        let point = choose_threshold(&[negatives], trigger, 1.0);
         assert_eq!(point.n_false_accepts, 1);
         assert!((point.false_accepts_per_hour() - 1.0).abs() < 1e-6);
         assert!(point.threshold > 0.6 && point.threshold < 0.65, "{}", point.threshold);
-        assert_eq!(choose_threshold(negatives, trigger, 0.0).n_false_accepts, 0);
+        assert_eq!(choose_threshold(&[negatives], trigger, 0.0).n_false_accepts, 0);
     }
 }

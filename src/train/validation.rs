@@ -77,7 +77,7 @@ impl<'a> ValidationTraces<'a> {
         let words = (0..n_words)
             .map(|word_idx| {
                 let negatives = self.word(word_idx, &self.set.negatives, &self.negatives);
-                let point = choose_threshold(negatives, trigger, target_per_hour);
+                let point = choose_threshold(&[negatives], trigger, target_per_hour);
                 let positives = self.word(word_idx, &self.set.positives, &self.positives);
                 WordResult { outcome: positives.outcome(trigger.with_threshold(point.threshold)), point }
             })
