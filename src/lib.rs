@@ -22,6 +22,7 @@
 //! | module | what it is | depends on |
 //! |---|---|---|
 //! | [`units`] | sample rates, milliseconds, decibels | |
+//! | [`files`] | files that appear whole or not at all | |
 //! | [`audio`] | sources of samples: capture (hardware), WAV (files), PCM (standard input); resampling | `units` |
 //! | [`features`] | samples to log-mel feature frames | `units` |
 //! | [`kernels`] | dense and recurrent layers in SIMD, forward and backward; the only module with unsafe code | |
@@ -66,6 +67,7 @@ pub mod detector;
 pub mod eval;
 pub mod events;
 pub mod features;
+pub mod files;
 pub mod kernels;
 pub mod label;
 pub mod model;

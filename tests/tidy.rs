@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 /// Each module with those it may import; `cli` may import all.
 const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
-    ("audio", &["units"]),
+    ("files", &[]),
+    ("audio", &["files", "units"]),
     ("features", &["units"]),
     ("kernels", &[]),
     ("model", &["kernels", "units"]),
@@ -14,11 +15,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bundle", &["model", "features", "detector"]),
     ("pipeline", &["bundle", "detector", "features", "model", "units"]),
     ("events", &["bundle", "detector", "units"]),
-    ("label", &["audio", "bundle", "events", "pipeline", "units"]),
+    ("label", &["audio", "bundle", "events", "files", "pipeline", "units"]),
     ("daemon", &["audio", "bundle", "detector", "events", "pipeline", "units"]),
     ("dataset", &["audio", "features", "units"]),
     ("eval", &["dataset", "detector", "features", "model", "units"]),
-    ("train", &["bundle", "dataset", "detector", "eval", "features", "model", "units"]),
+    ("train", &["bundle", "dataset", "detector", "eval", "features", "files", "model", "units"]),
     ("config", &["bundle", "train", "units"]),
 ];
 

@@ -107,8 +107,8 @@ pub enum AudioError {
     // Channels, rates, formats.
     /// A channel that the source does not have.
     #[error(
-        "{name} has {n_channels} channel(s), counted from 0, so there is no channel {wanted}; \
-         choose a lower number or mix all channels"
+        "{name} has {n_channels} channel(s), so there is no channel {}; choose 1 to {n_channels}, or 'mix'",
+        u32::from(*wanted) + 1
     )]
     NoSuchChannel {
         /// The path, or the device.

@@ -1,9 +1,10 @@
 //! Samples to a WAV file, whole or not at all.
 
-use std::io::{self, BufWriter};
+use std::io;
 use std::path::Path;
 
 use super::AudioError;
+use crate::files::WholeFile;
 use crate::units::SampleRate;
 
 /// Writes mono samples as 16-bit integers. The file appears under its name only when it is complete; a file that was there
@@ -14,21 +15,9 @@ use crate::units::SampleRate;
 pub fn write_wav(path: impl AsRef<Path>, samples: &[f32], rate: SampleRate) -> Result<(), AudioError> {
     let path = path.as_ref();
     let failed = |source: io::Error| AudioError::WriteFailed { path: path.to_owned(), source };
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tripword-").suffix(".wav.part");
-    // The default is readable by the owner only; a recording gets the mode of any other new file, less the umask.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let file = builder.tempfile_in(folder).map_err(failed)?;
-
-    write_samples(BufWriter::new(file.as_file()), samples, rate).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    Ok(())
+    let mut file = WholeFile::create(path).map_err(failed)?;
+    write_samples(&mut file, samples, rate).map_err(failed)?;
+    file.finish().map_err(failed)
 }
 
 fn write_samples(file: impl io::Write + io::Seek, samples: &[f32], rate: SampleRate) -> io::Result<()> {

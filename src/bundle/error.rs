@@ -23,7 +23,7 @@ pub enum BundleError {
         choices: String,
     },
     /// A file of the folder cannot be read.
-    #[error("{path}: cannot be read: {source}; a model folder holds {manifest} and {weights}",
+    #[error("{path}: cannot be read; a model folder holds {manifest} and {weights}",
         path = path.display(), manifest = super::MANIFEST_FILE, weights = super::WEIGHTS_FILE)]
     Read {
         /// The file.
@@ -32,12 +32,21 @@ pub enum BundleError {
         source: io::Error,
     },
     /// The folder cannot be written.
-    #[error("{path}: cannot be written: {source}; nothing was changed there", path = path.display())]
+    #[error("{path}: cannot be written; nothing was changed there", path = path.display())]
     Write {
         /// The folder.
         path: PathBuf,
         /// The system's reason.
         source: io::Error,
+    },
+    /// The place for a model holds something else.
+    #[error("{path}: is in the way: it holds {found}, and a model would replace it; give a new folder, an empty one, or that of a model",
+        path = path.display())]
+    Occupied {
+        /// Where the model was to go.
+        path: PathBuf,
+        /// What is there.
+        found: String,
     },
     /// The manifest is not TOML of this form.
     #[error("{place}: damaged manifest: {reason}")]

@@ -82,7 +82,10 @@ pub struct TrainingSummary {
     pub n_training_clips: BTreeMap<String, usize>,
     /// Clips of each word used for validation.
     pub n_validation_clips: BTreeMap<String, usize>,
-    /// Hours of negatives used for validation.
+    /// In how many conditions each validation recording was heard: clean, noisy.
+    #[serde(default = "one")]
+    pub n_validation_conditions: usize,
+    /// Hours of negatives used for validation, each recording counted once.
     pub validation_negative_hours: f64,
     /// The rate of false accepts at which the thresholds were chosen, for each word.
     pub target_false_accepts_per_hour: f64,
@@ -91,6 +94,10 @@ pub struct TrainingSummary {
     /// Remarks of the training: what was skipped, how speakers were split.
     #[serde(default)]
     pub notes: Vec<String>,
+}
+
+fn one() -> usize {
+    1
 }
 
 /// A source of recordings.

@@ -14,7 +14,7 @@ pub use builtin::BUILTIN_MODELS;
 pub use error::BundleError;
 pub use load::{Bundle, locate};
 pub use manifest::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, WordEntry, same_word};
-pub use save::save;
+pub use save::{check_destination, save};
 
 /// File names inside a model folder.
 pub(crate) const MANIFEST_FILE: &str = "manifest.toml";

@@ -8,6 +8,29 @@ use super::load::{sha256_hex, weights_metadata};
 use super::{BundleError, CARD_FILE, MANIFEST_FILE, Manifest, WEIGHTS_FILE, WeightsEntry};
 use crate::model::Weights;
 
+/// Sees whether a model may be put at `destination`: nothing is there, an empty folder, or a model. Anything else would be lost
+/// to it.
+///
+/// # Errors
+/// When something else is there; it is named.
+pub fn check_destination(destination: &Path) -> Result<(), BundleError> {
+    let occupied = |found: String| Err(BundleError::Occupied { path: destination.into(), found });
+    let entries = match fs::read_dir(destination) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return occupied("a file".into()),
+        Err(source) => return Err(BundleError::Read { path: destination.into(), source }),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|source| BundleError::Read { path: destination.into(), source })?;
+        let name = entry.file_name();
+        if ![MANIFEST_FILE, WEIGHTS_FILE, CARD_FILE].iter().any(|file| name == *file) {
+            return occupied(format!("'{}'", name.display()));
+        }
+    }
+    Ok(())
+}
+
 /// Writes the folder `destination` with manifest, weights and card. The files are made in a folder beside it and moved into
 /// place in one step; a model that stood there before is replaced only then. Gives the manifest as written, with the
 /// weights' hash.
@@ -20,6 +43,7 @@ pub fn save(
     weights: &Weights,
     card: &str,
 ) -> Result<Manifest, BundleError> {
+    check_destination(destination)?;
     let place = destination.display().to_string();
     let bytes = weights
         .to_safetensors(weights_metadata(&manifest))

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::context::Context;
 use super::{Outcome, print_line, progress};
@@ -44,7 +45,7 @@ pub(super) struct LabelArgs {
     #[arg(short, long)]
     model: Option<String>,
     /// Replace every word's threshold
-    #[arg(short, long, value_name = "X")]
+    #[arg(short, long, value_name = "X", allow_negative_numbers = true)]
     threshold: Option<f64>,
     /// Channel to hear, counted from 1, or 'mix'
     #[arg(long)]
@@ -84,9 +85,19 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         let total_s = args.files.iter().filter_map(|file| Labeller::duration_s(file)).sum::<f64>();
         progress::bar(total_s as u64, "{bar:40} {percent}% {msg} {elapsed} elapsed, {eta} left")
     };
-    let run = Run { files: &args.files, bundle: &bundle, outputs: &outputs, channels, bar: &bar };
+    let cancelled = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // The first signal stops between portions of the files, the second at once.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, cancelled.clone())?;
+        signal_hook::flag::register(signal, cancelled.clone())?;
+    }
+    let run =
+        Run { files: &args.files, bundle: &bundle, outputs: &outputs, channels, bar: &bar, cancelled: &cancelled };
     let n_failed = run.all(n_jobs)?;
     bar.finish_and_clear();
+    if cancelled.load(Ordering::Relaxed) {
+        bail!("stopped by a signal; files that were not finished have no output");
+    }
     if n_failed == args.files.len() && n_failed > 0 {
         bail!("none of the {n_failed} files could be labelled");
     }
@@ -99,6 +110,9 @@ fn refuse_colliding_outputs(files: &[PathBuf], outputs: &LabelOutputs) -> Result
     for file in files {
         for output in outputs.paths(file) {
             if let Some(other) = writers.insert(output.clone(), file) {
+                if other == file.as_path() {
+                    bail!("{} is named twice", file.display());
+                }
                 bail!(
                     "{} and {} would both write {}; label them in two runs with different folders",
                     other.display(),
@@ -117,6 +131,7 @@ struct Run<'a> {
     outputs: &'a LabelOutputs,
     channels: ChannelChoice,
     bar: &'a ProgressBar,
+    cancelled: &'a AtomicBool,
 }
 
 impl Run<'_> {
@@ -130,8 +145,17 @@ impl Run<'_> {
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);
                         let Some(file) = self.files.get(i) else { return };
-                        let labelled = Labeller { bundle: self.bundle, outputs: self.outputs, channels: self.channels }
-                            .label(file, &|seconds| self.bar.inc(seconds));
+                        if self.cancelled.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let labeller = Labeller {
+                            bundle: self.bundle,
+                            outputs: self.outputs,
+                            channels: self.channels,
+                            cancelled: self.cancelled,
+                        };
+                        let labelled =
+                            labeller.label(file, &|seconds| self.bar.inc(seconds)).map_err(anyhow::Error::from);
                         let mut printer = printer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                         printer.waiting.insert(i, labelled.map_err(|error| format!("{error:#}")));
                         printer.print_ready(self.bar);

@@ -42,7 +42,7 @@ pub(super) struct ListenArgs {
     #[arg(short, long)]
     model: Option<String>,
     /// Replace every word's threshold
-    #[arg(short, long, value_name = "X")]
+    #[arg(short, long, value_name = "X", allow_negative_numbers = true)]
     threshold: Option<f64>,
     /// Channel to hear, counted from 1, or 'mix'
     #[arg(long)]
@@ -146,7 +146,7 @@ fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Resu
                 overflow: Overflow::Wait,
             })
         }
-        Some(path) if Path::new(path).is_file() => {
+        Some(path) if is_path(path) => {
             let pace = if real_time { Pace::RealTime } else { Pace::Unbounded };
             let source = at_model_rate(Box::new(WavSource::open(Path::new(path), channels)?))?;
             let (source, stop_handle) = stoppable(source, pace);
@@ -185,17 +185,29 @@ fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Resu
     }
 }
 
+/// Whether `input` means a file, be it there or not, and not a device: nothing that is on the disk or ends in `.wav` is looked
+/// for among the microphones.
+fn is_path(input: &str) -> bool {
+    let path = Path::new(input);
+    path.exists()
+        || input.starts_with(['/', '.'])
+        || path.extension().is_some_and(|end| end.eq_ignore_ascii_case("wav"))
+}
+
 /// SIGINT and SIGTERM as messages. The thread that waits for them is left to the end of the process: there is no event it
 /// could lose.
 fn watch_signals() -> Result<Receiver<i32>> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| anyhow!("cannot watch for signals: {error}"))?;
     let (sender, receiver) = bounded(1);
     std::thread::Builder::new().name("tw-signals".into()).spawn(move || {
+        let mut is_first = true;
         for signal in signals.forever() {
-            if sender.try_send(signal).is_err() {
+            if !std::mem::replace(&mut is_first, false) {
                 // A second signal while the first is being obeyed: the user means now.
                 std::process::exit(128 + signal);
             }
+            // The receiver is gone only when the process ends anyway.
+            let _ = sender.send(signal);
         }
     })?;
     Ok(receiver)

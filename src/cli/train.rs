@@ -11,10 +11,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::context::Context;
 use super::{Outcome, print_line, progress, train_environment};
-use crate::bundle::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry};
+use crate::bundle::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, check_destination};
 use crate::dataset::{Bank, Inventory, SkippedFile};
 use crate::eval::{Condition, recordings};
-use crate::train::{StepReport, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, train};
+use crate::train::{
+    StepReport, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, checkpoint_path, train,
+};
 
 /// Signal-to-noise ratio of the noisy half of validation.
 const VALIDATION_SNR_DB: f32 = 10.0;
@@ -75,6 +77,19 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
         context.set_flag("--seed", "train.seed", i64::from(seed))?;
     }
     let config = context.settings()?.train;
+    check_destination(&args.out)?;
+    if !args.resume && checkpoint_path(&args.out).exists() {
+        bail!(
+            "{} was left by an interrupted run; go on with --resume, or delete it to start afresh",
+            checkpoint_path(&args.out).display()
+        );
+    }
+    if args.resume && !checkpoint_path(&args.out).exists() {
+        bail!(
+            "there is nothing to resume: {} does not exist; run without --resume",
+            checkpoint_path(&args.out).display()
+        );
+    }
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The first signal asks for a checkpoint, the second ends at once.
@@ -95,7 +110,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     let (training, validation) = match &args.validation {
         Some(folder) => {
             let words = inventory.words.clone();
-            (inventory, Inventory::read(folder, &words)?)
+            (inventory.without_testing(), Inventory::read(folder, &words)?.without_testing())
         }
         None => {
             let split = inventory.split(config.validation_fraction, config.seed)?;
@@ -109,6 +124,11 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
             training.words.join(", "),
             validation.words.join(", ")
         );
+    }
+
+    notes.extend(shared_speakers(&training, &validation));
+    for note in &notes {
+        tracing::warn!("{note}");
     }
 
     let bar = progress::bar(1, "reading recordings {bar:30} {pos}/{len} {elapsed} elapsed");
@@ -158,16 +178,30 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     Ok(Outcome::Success)
 }
 
+/// What there is to say about voices that are on both sides.
+fn shared_speakers(training: &Inventory, validation: &Inventory) -> Option<String> {
+    let speakers = |inventory: &Inventory| -> std::collections::BTreeSet<String> {
+        let of_words = inventory.positives.iter().filter_map(|file| file.speaker.clone());
+        let of_others = inventory.negatives.iter().filter_map(|file| file.speaker.clone());
+        of_words.chain(of_others).collect()
+    };
+    let shared: Vec<String> = speakers(training).intersection(&speakers(validation)).cloned().collect();
+    (!shared.is_empty()).then(|| {
+        format!("speakers both trained and validated on, so that validation looks too good: {}", shared.join(", "))
+    })
+}
+
 fn validation_set(
     config: &TrainConfig,
     validation: &Inventory,
     skipped: &mut Vec<SkippedFile>,
 ) -> Result<ValidationSet> {
     let bar = progress::bar(1, "reading validation recordings {elapsed} elapsed");
-    let mut set = ValidationSet { positives: Vec::new(), negatives: Vec::new() };
+    let mut set = ValidationSet { positives: Vec::new(), negatives: Vec::new(), n_conditions: 0 };
     for condition in [Condition::Clean, Condition::Noisy { snr_db: VALIDATION_SNR_DB }] {
         let part =
             recordings::streams(validation, condition, &config.features, config.network.frames_per_step(), config.seed);
+        set.n_conditions += 1;
         set.positives.extend(part.positives);
         set.negatives.extend(part.negatives);
         *skipped = std::mem::take(skipped).into_iter().chain(part.skipped).collect();

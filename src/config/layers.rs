@@ -94,7 +94,22 @@ impl Layers {
         }
         table.insert(last, value);
         self.origins.insert(key.to_owned(), origin);
+        self.drop_word_rules(key);
         Ok(())
+    }
+
+    /// A rule for every word replaces those for single words that were laid earlier: what comes later wins. In a file the
+    /// rules for single words come after those for all.
+    fn drop_word_rules(&mut self, key: &str) {
+        let Some(rule) = key.strip_prefix("trigger.").filter(|rule| !rule.contains('.')) else { return };
+        let words = self.table.get_mut("trigger").and_then(|trigger| trigger.get_mut("words"));
+        for rules in words.and_then(Value::as_table_mut).into_iter().flat_map(|words| words.iter_mut()) {
+            if let Some(rules) = rules.1.as_table_mut() {
+                rules.remove(rule);
+            }
+        }
+        let is_replaced = |name: &str| name.starts_with(WORDS_TABLE) && name.ends_with(&format!(".{rule}"));
+        self.origins.retain(|name, _| !is_replaced(name));
     }
 
     /// Sets a key from text as in `key=value`; a value that is not TOML is taken as a string.
@@ -117,9 +132,12 @@ impl Layers {
         let settings: Settings = Value::Table(self.table.clone()).try_into().map_err(|error: toml::de::Error| {
             ConfigError::Value { origin: "configuration".into(), reason: error.to_string().trim_end().to_owned() }
         })?;
-        settings.validate().map_err(|(key, reason)| ConfigError::Value {
-            origin: self.origins.get(key).unwrap_or(&Origin::Default).to_string(),
-            reason,
+        settings.validate().map_err(|(key, reason)| {
+            // The key itself, or the key below it that the sentence names.
+            let below =
+                || self.origins.iter().find(|(name, _)| name.starts_with(key) && reason.contains(name.as_str()));
+            let origin = self.origins.get(key).or_else(|| below().map(|(_, origin)| origin));
+            ConfigError::Value { origin: origin.unwrap_or(&Origin::Default).to_string(), reason }
         })?;
         Ok(settings)
     }
@@ -222,7 +240,14 @@ const FROM_MODEL: &str = "model";
 
 fn coerce(key: &str, value: Value, expected: &Value, origin: &Origin) -> Result<Value, ConfigError> {
     let from_model = expected.as_str() == Some(FROM_MODEL);
+    let negative = || ConfigError::Value {
+        origin: origin.to_string(),
+        reason: format!("{key} is {value}; expected a number from 0 on"),
+    };
     match (&value, expected) {
+        (Value::Integer(..0), Value::Integer(_)) => Err(negative()),
+        (Value::Integer(..0), Value::String(_)) if from_model => Err(negative()),
+        (Value::Float(number), Value::String(_)) if from_model && *number < 0.0 => Err(negative()),
         (Value::Integer(number), Value::Float(_)) => Ok(Value::Float(*number as f64)),
         (Value::Integer(_) | Value::Float(_), Value::String(_)) if from_model => Ok(value),
         (Value::String(text), _) if from_model && text == FROM_MODEL => Ok(value),
@@ -267,8 +292,8 @@ mod tests {
     #[test]
     fn later_layers_win_and_say_so() {
         let mut layers = Layers::default();
-        layers.set_text("trigger.words.\"view glass\".threshold", "0.7", flag()).unwrap();
         layers.set_text("trigger.threshold", "1", flag()).unwrap();
+        layers.set_text("trigger.words.\"view glass\".threshold", "0.7", flag()).unwrap();
         let settings = layers.settings().unwrap();
         assert_eq!(settings.trigger.words["view glass"].threshold, Some(super::super::Override::Value(0.7)));
         let entries = layers.entries();
@@ -301,6 +326,46 @@ mod tests {
         assert!(
             layers.entries().iter().any(|(key, value, _)| key == "train.mix.source_weights.radio" && value == "2.0")
         );
+    }
+
+    #[test]
+    fn a_rule_for_every_word_replaces_earlier_ones_for_single_words() {
+        let mut layers = Layers::default();
+        layers.set_text("trigger.words.alexa.threshold", "0.1", flag()).unwrap();
+        layers.set_text("trigger.words.alexa.refractory_ms", "500", flag()).unwrap();
+        layers.set_text("trigger.threshold", "0.9", flag()).unwrap();
+        let settings = layers.settings().unwrap();
+        assert_eq!(settings.trigger.words["alexa"].threshold, None);
+        assert_eq!(settings.trigger.words["alexa"].refractory_ms, Some(super::super::Override::Value(500)));
+        layers.set_text("trigger.words.alexa.threshold", "0.3", flag()).unwrap();
+        assert!(layers.settings().unwrap().trigger.words["alexa"].threshold.is_some(), "what comes later wins");
+    }
+
+    #[test]
+    fn negative_numbers_are_refused_with_their_origin() {
+        for (key, value) in [("label.n_jobs", "-1"), ("trigger.smoothing_ms", "-1"), ("trigger.threshold", "-0.5")] {
+            let error = Layers::default().set_text(key, value, flag()).unwrap_err().to_string();
+            assert!(error.contains(&format!("--set: {key} is {value}")), "{error}");
+        }
+    }
+
+    #[cfg(feature = "train")]
+    #[test]
+    fn training_settings_are_checked_before_anything_is_read() {
+        for (key, value) in [
+            ("train.features.hop_length_samples", "0"),
+            ("train.features.n_mels", "0"),
+            ("train.network.convolutions", "[{ channels = 4, kernel = 2, stride = 0 }]"),
+            ("train.patience", "0"),
+            ("train.clip_norm", "-1.0"),
+            ("train.n_shards", "1000"),
+            ("train.mix.snr_db", "[10.0, -10.0]"),
+        ] {
+            let mut layers = Layers::default();
+            layers.set_text(key, value, flag()).unwrap();
+            let error = layers.settings().unwrap_err().to_string();
+            assert!(error.starts_with("--set: ") || error.contains("convolutions"), "{key}: {error}");
+        }
     }
 
     #[test]

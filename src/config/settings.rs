@@ -159,6 +159,17 @@ impl Settings {
             let reason = format!("log.level is '{}'; expected one of {}", self.log.level, levels.join(", "));
             return Err(("log.level", reason));
         }
+        if let Override::Value(threshold) = self.trigger.threshold
+            && !(threshold > 0.0 && threshold <= 1.0)
+        {
+            let reason = format!("trigger.threshold is {threshold}; expected above 0 and at most 1");
+            return Err(("trigger.threshold", reason));
+        }
+        if let Override::Value(warm_up_ms) = self.model.warm_up_ms {
+            in_range("model.warm_up_ms", warm_up_ms, 0..=10_000)?;
+        }
+        #[cfg(feature = "train")]
+        self.train.validate()?;
         Ok(())
     }
 

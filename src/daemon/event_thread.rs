@@ -29,6 +29,7 @@ pub(super) fn start(
                     !gone
                 }
             });
+            stats.n_handled_events.add(1);
             if sinks.is_empty() {
                 tracing::info!("nobody takes events any more: stopping");
                 break;

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError};
+use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 
 use super::Overflow;
 use super::stats::Stats;
@@ -20,6 +20,8 @@ pub(super) struct Wiring {
     pub(super) blocks: Receiver<FeatureBlock>,
     pub(super) recycled: Sender<FeatureBlock>,
     pub(super) events: Sender<WakeEvent>,
+    /// Disconnects when the daemon stops and will not wait for the sinks any longer.
+    pub(super) patience_ends: Receiver<()>,
     pub(super) overflow: Overflow,
 }
 
@@ -57,7 +59,10 @@ fn run(wiring: &Wiring, bundle: &Bundle, source_name: &str, stats: &Stats) {
 /// Gives whether anybody still takes events.
 fn send(wiring: &Wiring, event: WakeEvent, stats: &Stats) -> bool {
     match wiring.overflow {
-        Overflow::Wait => wiring.events.send(event).is_ok(),
+        Overflow::Wait => select! {
+            send(wiring.events, event) -> sent => sent.is_ok(),
+            recv(wiring.patience_ends) -> _ => false,
+        },
         Overflow::CountAndDrop => match wiring.events.try_send(event) {
             Ok(()) => true,
             Err(TrySendError::Full(event)) => {

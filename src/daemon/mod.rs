@@ -17,8 +17,9 @@ mod thread;
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 pub use stats::{Stats, Summary};
 
@@ -31,6 +32,9 @@ use thread::JoinOnDrop;
 const FEATURE_QUEUE_BLOCKS: usize = 32;
 /// Events under way to slow sinks.
 const EVENT_QUEUE_EVENTS: usize = 256;
+
+/// How long a stop waits for sinks that take nothing.
+pub const SINK_DEADLINE: Duration = Duration::from_secs(2);
 
 /// What happens to an event when the sinks have fallen behind by the whole event queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +55,8 @@ pub struct Daemon {
     feature_thread: Option<JoinOnDrop<Result<(), AudioError>>>,
     inference_thread: Option<JoinOnDrop<()>>,
     event_thread: Option<JoinOnDrop<()>>,
+    /// Nothing is ever sent here: dropping it tells the inference thread not to wait for the sinks any longer.
+    patience: Option<Sender<()>>,
     finished: Receiver<()>,
     stats: Arc<Stats>,
 }
@@ -73,11 +79,18 @@ impl Daemon {
         let (event_sender, events) = bounded(EVENT_QUEUE_EVENTS);
         // Nothing is ever sent here: the event thread holds the sender, and its end is the news.
         let (finished_sender, finished) = bounded(0);
+        let (patience, patience_ends) = bounded(0);
         let source_name = source.name().to_owned();
 
         let event_thread = event_thread::start(sinks, events, finished_sender, stats.clone())?;
         let inference_thread = inference_thread::start(
-            inference_thread::Wiring { blocks, recycled: recycled_sender, events: event_sender, overflow },
+            inference_thread::Wiring {
+                blocks,
+                recycled: recycled_sender,
+                events: event_sender,
+                patience_ends,
+                overflow,
+            },
             bundle.clone(),
             source_name,
             stats.clone(),
@@ -88,6 +101,7 @@ impl Daemon {
             feature_thread: Some(feature_thread),
             inference_thread: Some(inference_thread),
             event_thread: Some(event_thread),
+            patience: Some(patience),
             finished,
             stats,
         })
@@ -103,15 +117,40 @@ impl Daemon {
         &self.stats
     }
 
+    fn shut_down(&mut self) -> Result<(), AudioError> {
+        drop(self.stop_handle.take());
+        let is_stuck = matches!(self.finished.recv_timeout(SINK_DEADLINE), Err(RecvTimeoutError::Timeout));
+        drop(self.patience.take());
+        let result = self.feature_thread.take().map_or(Ok(()), JoinOnDrop::join);
+        drop(self.inference_thread.take());
+        // Unless it has caught up meanwhile.
+        if let Some(thread) = self.event_thread.take()
+            && is_stuck
+            && matches!(self.finished.try_recv(), Err(TryRecvError::Empty))
+        {
+            let n_undelivered = self.stats.summary().n_undelivered_events;
+            tracing::error!(n_undelivered, "the sinks take nothing: stopping without them");
+            thread.detach();
+        }
+        result
+    }
+
     /// Ends the source, lets everything under way arrive, joins the threads; gives the final counts.
     ///
     /// # Errors
     /// When the source failed: the device was lost, the file is damaged.
     pub fn stop(mut self) -> (Summary, Result<(), AudioError>) {
-        drop(self.stop_handle.take());
-        let result = self.feature_thread.take().map_or(Ok(()), JoinOnDrop::join);
-        drop(self.inference_thread.take());
-        drop(self.event_thread.take());
+        let result = self.shut_down();
         (self.stats.summary(), result)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if self.feature_thread.is_some()
+            && let Err(error) = self.shut_down()
+        {
+            tracing::error!(%error, "the source failed");
+        }
     }
 }

@@ -46,6 +46,8 @@ pub struct Stats {
     pub n_delivered_events: Counter,
     /// Deliveries that failed, over all sinks.
     pub n_failed_deliveries: Counter,
+    /// Events that every sink has had its chance at.
+    pub n_handled_events: Counter,
     /// Events dropped because the sinks were too slow.
     pub n_dropped_events: Counter,
     /// Time spent computing, over all threads.
@@ -73,6 +75,8 @@ pub struct Summary {
     pub n_failed_deliveries: u64,
     /// See [`Stats::n_dropped_events`].
     pub n_dropped_events: u64,
+    /// Events decided and neither handled nor dropped: still under way, or left behind by sinks that hung at the end.
+    pub n_undelivered_events: u64,
     /// Computing time over audio time.
     pub real_time_factor: f64,
 }
@@ -91,6 +95,10 @@ impl Stats {
             n_delivered_events: self.n_delivered_events.get(),
             n_failed_deliveries: self.n_failed_deliveries.get(),
             n_dropped_events: self.n_dropped_events.get(),
+            n_undelivered_events: self
+                .n_events
+                .get()
+                .saturating_sub(self.n_handled_events.get() + self.n_dropped_events.get()),
             real_time_factor: if audio_s > 0.0 { self.busy_nanoseconds.get() as f64 / 1e9 / audio_s } else { 0.0 },
         }
     }

@@ -12,6 +12,11 @@ impl<T: Send + 'static> JoinOnDrop<T> {
         Ok(Self(Some(Builder::new().name(name.to_owned()).spawn(body)?)))
     }
 
+    /// Leaves the thread to itself: it is stuck in the outside world, and the process will end without it.
+    pub(super) fn detach(mut self) {
+        drop(self.0.take());
+    }
+
     /// Waits for the thread and gives what it returned; its panic goes on here.
     pub(super) fn join(mut self) -> T {
         let handle = self.0.take().expect("taken only here and in drop");

@@ -11,7 +11,7 @@ use crate::units::Milliseconds;
 pub struct BankConfig {
     /// Root mean square that words, the louder half of other speech, and noise are scaled to; full scale is 1.
     pub rms: f32,
-    /// What is kept of a recording before and after the word.
+    /// What is kept of a recording before and after the word at most; the mixer cuts it further, each time elsewhere.
     pub margin_ms: Milliseconds,
     /// What is kept of a room's tail after that.
     pub tail_ms: Milliseconds,
@@ -39,7 +39,7 @@ impl Default for BankConfig {
     fn default() -> Self {
         Self {
             rms: 0.05,
-            margin_ms: Milliseconds(150),
+            margin_ms: Milliseconds(800),
             tail_ms: Milliseconds(250),
             fade_ms: Milliseconds(10),
             n_speed_variants: 3,

@@ -8,7 +8,7 @@ use super::Layout;
 #[derive(Debug, thiserror::Error)]
 pub enum DatasetError {
     /// A folder or list could not be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Io {
         /// The folder or file.
         path: PathBuf,

@@ -136,6 +136,14 @@ impl Inventory {
         all.map(|(role, provenance)| (role, provenance.source.clone(), provenance.license.clone()))
     }
 
+    /// The same without what an official list keeps for testing.
+    pub fn without_testing(mut self) -> Self {
+        self.positives.retain(|file| file.part != Part::Testing);
+        self.negatives.retain(|file| file.part != Part::Testing);
+        self.noises.retain(|file| file.part != Part::Testing);
+        self
+    }
+
     /// Where this layout keeps recordings of a word.
     pub fn positive_folder(&self, word_idx: usize) -> PathBuf {
         match self.layout {

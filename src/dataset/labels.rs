@@ -37,6 +37,12 @@ impl Labeller {
         }
     }
 
+    /// Frames after a word's end whose outputs are not simply 0.
+    pub(super) fn n_frames_after_word(&self) -> usize {
+        // One more, since the end is rounded to whole outputs.
+        (self.n_positive + self.n_after + 1) * self.frames_per_step
+    }
+
     /// Fills `targets` and `weights`, both `(n_steps, n_words)`, for a mixture of `n_steps` outputs.
     pub(super) fn write(&self, words: &[PlacedWord], n_steps: usize, targets: &mut Vec<f32>, weights: &mut Vec<f32>) {
         targets.clear();

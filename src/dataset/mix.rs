@@ -84,6 +84,12 @@ impl PlacedItem<'_> {
     fn n_frames(&self) -> usize {
         stretched_len(self.item.n_frames(), self.stretch)
     }
+
+    /// From the word's end to the item's, where it is a word.
+    fn n_frames_after_word(&self) -> Option<usize> {
+        let (_, word) = self.item.word.as_ref()?;
+        Some(((self.item.n_frames() - word.end) as f32 * self.stretch) as usize)
+    }
 }
 
 impl Mixer {
@@ -178,7 +184,9 @@ impl Mixer {
         let frames_per_s = self.frames_per_s();
         let picker = self.picker();
         let mut items: Vec<PlacedItem> = Vec::new();
-        let mut n_free = self.n_frames;
+        // The network's state goes on into the next mixture, the labels do not: all outputs that belong to a word are in here.
+        let n_after_word = self.labeller.n_frames_after_word().min(self.n_frames / 2);
+        let mut n_free = self.n_frames - n_after_word;
         for _ in 0..weighted(&self.config.n_words_weights, rng) {
             let item = PlacedItem { item: picker.word(rng), stretch: self.stretch(rng), start: 0 };
             if item.n_frames() <= n_free {
@@ -197,7 +205,9 @@ impl Mixer {
             }
         }
         items.shuffle(rng);
-        let gaps = shares(n_free, items.len() + 1, self.config.gap_concentration, rng);
+        let n_reserved =
+            items.last().and_then(PlacedItem::n_frames_after_word).map_or(0, |n| n_after_word.saturating_sub(n));
+        let gaps = shares(n_free + n_after_word - n_reserved, items.len() + 1, self.config.gap_concentration, rng);
         let mut start = 0;
         for (item, gap) in items.iter_mut().zip(gaps) {
             item.start = start + gap;

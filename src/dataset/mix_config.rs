@@ -23,6 +23,9 @@ pub struct MixConfig {
     pub noise_only_probability: f32,
     /// Probability that the last word of a mixture is cut off by its end.
     pub cut_word_probability: f32,
+    /// What is kept of a recording before and after the word, in seconds, as far as the bank has it. Drawn anew each time: a cut
+    /// at a fixed time after the word would be a sign of the word.
+    pub word_margin_s: [f32; 2],
     /// Probability that a stretch of other speech is a rearranged piece of a wake word.
     pub partial_word_probability: f32,
     /// Probability that it surrounds a place where the network was wrong, if such are known.
@@ -112,6 +115,7 @@ impl Default for MixConfig {
             gap_concentration: 0.6,
             noise_only_probability: 0.05,
             cut_word_probability: 0.0,
+            word_margin_s: [0.05, 0.8],
             partial_word_probability: 0.15,
             hard_negative_probability: 0.3,
             hard_negative_s: [1.5, 3.5],
@@ -205,6 +209,8 @@ impl MixConfig {
         {
             check(ordered(range, 1.0, 24_000.0), key, &range, "two numbers of hertz from 1 to 24000, in order")?;
         }
+        let margin = self.word_margin_s;
+        check(ordered(margin, 0.0, 60.0), "mix.word_margin_s", &margin, "two numbers from 0 to 60, in order")?;
         for (key, decibels) in [
             ("mix.item_equalizer_db", self.item_equalizer_db),
             ("mix.noise_equalizer_db", self.noise_equalizer_db),

@@ -49,8 +49,10 @@ pub(super) struct Picker<'a> {
 impl<'a> Picker<'a> {
     /// A recording of a wake word, any word as likely as any other.
     pub(super) fn word(&self, rng: &mut Pcg64Mcg) -> Item<'a> {
-        let (word_idx, variant) = self.word_variant(rng);
-        Item { pieces: vec![whole(&variant.frames)], word: Some((word_idx, variant.word.clone())) }
+        let (word_idx, WordVariant { frames, word }) = self.word_variant(rng);
+        let range = self.with_margins(frames, word, rng);
+        let word = word.start - range.start..word.end - range.start;
+        Item { pieces: vec![Piece { frames, range }], word: Some((word_idx, word)) }
     }
 
     /// Something that is no wake word.
@@ -92,16 +94,17 @@ impl<'a> Picker<'a> {
     /// Part of a wake word, or its halves in another order: to be told from the whole.
     fn partial_word(&self, rng: &mut Pcg64Mcg) -> Item<'a> {
         let (_, WordVariant { frames, word }) = self.word_variant(rng);
+        let whole = self.with_margins(frames, word, rng);
         let share = between([0.25, 0.6], rng);
         let n_kept = ((word.len() as f32 * share) as usize).max(1);
         let middle = (word.start + word.end) / 2;
         let piece = |range: Range<usize>| Piece { frames, range };
         let mut pieces = match rng.random_range(0..5) {
-            0 => vec![piece(0..word.start + n_kept)],
-            1 => vec![piece(word.end - n_kept..frames.len())],
-            2 => vec![piece(middle..frames.len()), piece(0..middle)],
-            3 => vec![piece(0..middle), piece(word.start..middle)],
-            _ => vec![piece(middle..word.end), piece(middle..frames.len())],
+            0 => vec![piece(whole.start..word.start + n_kept)],
+            1 => vec![piece(word.end - n_kept..whole.end)],
+            2 => vec![piece(middle..whole.end), piece(whole.start..middle)],
+            3 => vec![piece(whole.start..middle), piece(word.start..middle)],
+            _ => vec![piece(middle..word.end), piece(middle..whole.end)],
         };
         pieces.retain(|piece| !piece.range.is_empty());
         Item { pieces, word: None }
@@ -141,13 +144,15 @@ impl<'a> Picker<'a> {
         Item { pieces, word: None }
     }
 
+    /// The word with some of what lies around it in its recording.
+    fn with_margins(&self, frames: &Frames, word: &Range<usize>, rng: &mut Pcg64Mcg) -> Range<usize> {
+        let mut margin = || (between(self.config.word_margin_s, rng) * self.frames_per_s) as usize;
+        word.start.saturating_sub(margin())..(word.end + margin()).min(frames.len())
+    }
+
     fn word_variant(&self, rng: &mut Pcg64Mcg) -> (usize, &'a WordVariant) {
         let word_idx = rng.random_range(0..self.bank.words.len());
         let clip = &self.bank.positives[rng.random_range(self.bank.clips_of_word[word_idx].clone())];
         (word_idx, &clip.variants[rng.random_range(0..clip.variants.len())])
     }
-}
-
-fn whole(frames: &Frames) -> Piece<'_> {
-    Piece { frames, range: 0..frames.len() }
 }

@@ -1,9 +1,7 @@
 //! One file through the signal path.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::audacity_label;
 use super::scores::{ScoreWriter, csv_field};
@@ -12,6 +10,7 @@ use crate::audio::wav::WavSource;
 use crate::audio::{AudioError, AudioSource, ChannelChoice, Read};
 use crate::bundle::Bundle;
 use crate::events::WakeEvent;
+use crate::files::write_whole;
 use crate::pipeline::{FeatureBlock, FeatureStage, InferenceStage};
 use crate::units::SampleRate;
 
@@ -59,8 +58,14 @@ pub enum LabelError {
     /// The file cannot be read.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// The user wants to stop.
+    #[error("{}: stopped", path.display())]
+    Cancelled {
+        /// The file that was being labelled.
+        path: PathBuf,
+    },
     /// An output cannot be written.
-    #[error("{path}: cannot be written: {source}; no part of it was left behind", path = path.display())]
+    #[error("{path}: cannot be written; no part of it was left behind", path = path.display())]
     Write {
         /// The output.
         path: PathBuf,
@@ -77,11 +82,14 @@ pub struct Labeller<'a> {
     pub outputs: &'a LabelOutputs,
     /// What is heard.
     pub channels: ChannelChoice,
+    /// Set when the user wants to stop; looked at between portions of a file.
+    pub cancelled: &'a AtomicBool,
 }
 
 impl Labeller<'_> {
-    /// How long a file is by its header, if it has one.
+    /// How long a file is by its header, if it has one. A pipe is left alone: what is read of it is gone.
     pub fn duration_s(file: &Path) -> Option<f64> {
+        file.metadata().ok().filter(std::fs::Metadata::is_file)?;
         let source = WavSource::open(file, ChannelChoice::Mix).ok()?;
         Some(source.sample_rate().seconds(source.len_samples()?))
     }
@@ -89,7 +97,7 @@ impl Labeller<'_> {
     /// Labels `file`; `on_progress` is told of each further second of audio.
     ///
     /// # Errors
-    /// When the file cannot be read to its end or an output cannot be written; then no output of this file exists.
+    /// When the file cannot be read to its end, or an output cannot be written; then that output does not exist.
     pub fn label(&self, file: &Path, on_progress: &dyn Fn(u64)) -> Result<Labelled, LabelError> {
         let manifest = &self.bundle.manifest;
         let rate = manifest.features.sample_rate();
@@ -111,6 +119,9 @@ impl Labeller<'_> {
         let mut n_samples = 0u64;
         let mut write_result = Ok(());
         loop {
+            if self.cancelled.load(Ordering::Relaxed) {
+                return Err(LabelError::Cancelled { path: file.into() });
+            }
             let read = source.read(&mut chunk)?;
             let completed = match read {
                 Read::Samples(n) => {
@@ -145,6 +156,7 @@ impl Labeller<'_> {
         }
         if let Some(path) = self.outputs.audacity_path(file) {
             let text: String = labelled.events.iter().map(audacity_label).collect();
+            labelled.warnings.extend(keep_edited(&path, &text).map_err(|source| write_error(&path, source))?);
             write_whole(&path, text.as_bytes()).map_err(|source| write_error(&path, source))?;
         }
         if let Some(truncation) = source.source().truncation() {
@@ -163,11 +175,15 @@ impl Labeller<'_> {
     }
 }
 
-/// Writes a small file under a temporary name and renames it.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.write_all(bytes)?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
+/// Labels that stand there and say something else may have been corrected by hand: they step aside. Gives what to tell the user.
+fn keep_edited(path: &Path, text: &str) -> std::io::Result<Option<String>> {
+    match std::fs::read(path) {
+        Ok(found) if found != text.as_bytes() => {
+            let mut kept = path.as_os_str().to_owned();
+            kept.push(".bak");
+            std::fs::rename(path, &kept)?;
+            Ok(Some(format!("{}: other labels were there; they are kept in {}", path.display(), kept.display())))
+        }
+        _ => Ok(None),
+    }
 }

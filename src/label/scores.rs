@@ -1,24 +1,21 @@
 //! The score trace of a file as CSV: `time_s,word,score`, a row a word for each model step.
 
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
-use tempfile::NamedTempFile;
-
+use crate::files::WholeFile;
 use crate::units::SampleRate;
 
 /// A CSV file that appears under its name only when it is whole.
 pub(super) struct ScoreWriter {
-    file: BufWriter<NamedTempFile>,
-    path: PathBuf,
+    file: WholeFile,
 }
 
 impl ScoreWriter {
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let mut file = BufWriter::new(NamedTempFile::new_in(folder)?);
+        let mut file = WholeFile::create(path)?;
         writeln!(file, "time_s,word,score")?;
-        Ok(Self { file, path: path.into() })
+        Ok(Self { file })
     }
 
     /// One step that ends at `end_sample`: a row for each word.
@@ -36,9 +33,7 @@ impl ScoreWriter {
     }
 
     pub(super) fn finish(self) -> io::Result<()> {
-        let file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.persist(self.path).map_err(|error| error.error)?;
-        Ok(())
+        self.file.finish()
     }
 }
 

@@ -33,10 +33,10 @@ fn write_card(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
     }
     writeln!(
         text,
-        "\nThe thresholds were chosen for at most {} false accepts per hour and word on {} hours of validation negatives, clean and \
-         noisy; the miss rates are those of the same validation recordings, clean and noisy, at these thresholds. They are \
-         optimistic: on other voices, rooms and recorders expect more of both.\n",
-        training.target_false_accepts_per_hour, training.validation_negative_hours
+        "\nThe thresholds were chosen for at most {} false accepts per hour and word on {} hours of validation negatives, heard in {} \
+         condition(s): clean, and with noise at 10 dB where there is noise; the miss rates are those of the validation clips in the \
+         same conditions at these thresholds. They are optimistic: on other voices, rooms and recorders expect more of both.\n",
+        training.target_false_accepts_per_hour, training.validation_negative_hours, training.n_validation_conditions
     )?;
     writeln!(text, "## Training\n")?;
     writeln!(

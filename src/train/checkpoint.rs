@@ -4,7 +4,6 @@
 //! progress as JSON. It is written beside and renamed, so an interruption leaves the last whole one.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +11,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
+use crate::files::write_whole;
 use crate::model::NetworkState;
 
 const METADATA_KEY: &str = "tripword-checkpoint";
@@ -43,7 +43,7 @@ pub(super) struct Checkpoint {
 }
 
 /// The file of the run that will make the model folder `destination`.
-pub(super) fn path(destination: &Path) -> PathBuf {
+pub fn path(destination: &Path) -> PathBuf {
     let mut name = destination.file_name().unwrap_or_default().to_os_string();
     name.push(".checkpoint");
     destination.with_file_name(name)
@@ -68,10 +68,7 @@ pub(super) fn save(path: &Path, config: &TrainConfig, words: &[String], checkpoi
     let bytes = safetensors::serialize(tensors, Some(metadata))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)
-        .with_context(|| format!("cannot write a checkpoint in {}", folder.display()))?;
-    file.write_all(&bytes).with_context(|| format!("cannot write the checkpoint {}", path.display()))?;
-    file.persist(path).with_context(|| format!("cannot write the checkpoint {}", path.display()))?;
+    write_whole(path, &bytes).with_context(|| format!("cannot write the checkpoint {}", path.display()))?;
     Ok(())
 }
 
@@ -122,17 +119,25 @@ pub(super) fn load(path: &Path, config: &TrainConfig, words: &[String]) -> Resul
     Ok(Some(checkpoint))
 }
 
-/// The first setting that differs, in words. The number of steps may change: a run can be prolonged.
+/// The first setting that differs, in words. The number of steps may change, since a run can be prolonged; and what helps
+/// against divergence.
 fn first_difference(saved: &TrainConfig, asked: &TrainConfig) -> Result<Option<String>> {
     fn walk(key: &str, saved: &serde_json::Value, asked: &serde_json::Value) -> Option<String> {
         match (saved, asked) {
-            (serde_json::Value::Object(a), serde_json::Value::Object(b)) => {
-                a.iter().find_map(|(name, value)| walk(&format!("{key}.{name}"), value, b.get(name)?))
+            (serde_json::Value::Object(a), serde_json::Value::Object(b)) if a.keys().eq(b.keys()) => {
+                a.iter().find_map(|(name, value)| walk(&format!("{key}.{name}"), value, &b[name]))
             }
             _ if saved == asked => None,
             _ => Some(format!("{key} = {saved}, this run has {asked}")),
         }
     }
-    let asked = TrainConfig { n_steps: saved.n_steps, n_mixers: saved.n_mixers, ..asked.clone() };
+    let asked = TrainConfig {
+        n_steps: saved.n_steps,
+        n_mixers: saved.n_mixers,
+        learning_rate: saved.learning_rate,
+        clip_norm: saved.clip_norm,
+        patience: saved.patience,
+        ..asked.clone()
+    };
     Ok(walk("train", &serde_json::to_value(saved)?, &serde_json::to_value(&asked)?))
 }

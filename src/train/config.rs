@@ -109,3 +109,65 @@ impl From<&TrainConfig> for BatchConfig {
         }
     }
 }
+
+impl TrainConfig {
+    /// Checks every key against its range.
+    ///
+    /// # Errors
+    /// The key and a sentence that says what was found and what is possible.
+    pub fn validate(&self) -> Result<(), (&'static str, String)> {
+        let fail = |key: &'static str, found: String, expected: &str| {
+            Err((key, format!("{key} is {found}; expected {expected}")))
+        };
+        for (key, value) in [
+            ("train.n_steps", self.n_steps),
+            ("train.n_mixers", self.n_mixers as u64),
+            ("train.validate_every", self.validate_every),
+            ("train.checkpoint_every", self.checkpoint_every),
+            ("train.patience", self.patience),
+            ("train.batch_size", self.batch_size as u64),
+        ] {
+            if value == 0 {
+                return fail(key, value.to_string(), "at least 1");
+            }
+        }
+        if !(1..=self.batch_size).contains(&self.n_shards) {
+            let expected = format!("1 to train.batch_size ({})", self.batch_size);
+            return fail("train.n_shards", self.n_shards.to_string(), &expected);
+        }
+        type Check = (&'static str, f64, bool, &'static str);
+        let checks: [Check; 12] = {
+            let within = |value: f64, low: f64, high: f64| value >= low && value <= high;
+            let (rate, fraction) = (self.learning_rate, self.validation_fraction);
+            let target = self.target_false_accepts_per_hour;
+            let (dropout, reset) = (f64::from(self.dropout), f64::from(self.reset_probability));
+            let (mask, ratio) = (f64::from(self.band_mask_probability), self.final_learning_rate_ratio);
+            let (decay, average) = (self.weight_decay, self.average_decay);
+            let (clip, negative) = (self.clip_norm, self.negative_weight);
+            let (above_0_below_1, above_0) = ("above 0 and below 1", "above 0");
+            [
+                ("train.learning_rate", rate, rate > 0.0 && rate < 1.0, above_0_below_1),
+                ("train.validation_fraction", fraction, fraction > 0.0 && fraction < 1.0, above_0_below_1),
+                ("train.target_false_accepts_per_hour", target, target > 0.0 && target.is_finite(), above_0),
+                ("train.clip_norm", clip, clip > 0.0, above_0),
+                ("train.negative_weight", negative, negative > 0.0 && negative.is_finite(), above_0),
+                ("train.dropout", dropout, within(dropout, 0.0, 0.95), "0 to 0.95"),
+                ("train.reset_probability", reset, within(reset, 0.0, 1.0), "0 to 1"),
+                ("train.band_mask_probability", mask, within(mask, 0.0, 1.0), "0 to 1"),
+                ("train.final_learning_rate_ratio", ratio, within(ratio, 0.0, 1.0), "0 to 1"),
+                ("train.average_decay", average, (0.0..1.0).contains(&average), "0 and more, below 1"),
+                ("train.weight_decay", decay, within(decay, 0.0, 10.0), "0 to 10"),
+                ("train.trigger.threshold", self.trigger.threshold.into(), self.trigger.threshold < 1.0, "below 1"),
+            ]
+        };
+        for (key, value, is_ok, expected) in checks {
+            if !is_ok {
+                return fail(key, value.to_string(), expected);
+            }
+        }
+        self.features.validate().map_err(|error| ("train.features", format!("train.{error}")))?;
+        self.network.validate().map_err(|error| ("train.network", format!("train.network: {error}")))?;
+        self.trigger.validate().map_err(|error| ("train.trigger", format!("train.trigger.{error}")))?;
+        self.mix.validate().map_err(|error| ("train.mix", format!("train.{error}")))
+    }
+}

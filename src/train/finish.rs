@@ -25,6 +25,9 @@ pub(super) fn finish(
 ) -> Result<Manifest> {
     let config = &request.config;
     let validation = traces.validate(request.words.len(), config.trigger, config.target_false_accepts_per_hour);
+    let step_samples = (config.network.frames_per_step() * config.features.hop_length_samples) as u64;
+    let step_ms = Milliseconds::from_samples(step_samples, SampleRate::MODEL).0;
+    let n_conditions = request.validation.n_conditions.max(1);
     let mut manifest = request.manifest.clone();
     manifest.words = request
         .words
@@ -36,10 +39,14 @@ pub(super) fn finish(
             trigger: config.trigger.with_threshold(result.point.threshold),
             timing: WordTiming {
                 typical_duration_ms: typical_duration(request, word_idx),
-                crossing_delay_ms: result
-                    .outcome
-                    .median_latency_ms()
-                    .map_or(WordTiming::default().crossing_delay_ms, |ms| Milliseconds(ms.max(0) as u32)),
+                // The decision comes after the crossing by the minimum duration, less the step that crosses.
+                crossing_delay_ms: result.outcome.median_latency_ms().map_or(
+                    WordTiming::default().crossing_delay_ms,
+                    |decision_ms| {
+                        let held_ms = config.trigger.min_duration_ms.0.saturating_sub(step_ms);
+                        Milliseconds((decision_ms - i64::from(held_ms)).max(0) as u32)
+                    },
+                ),
             },
         })
         .collect();
@@ -58,8 +65,12 @@ pub(super) fn finish(
         best_step: text.best_step,
         mixed_hours: round(text.n_steps as f64 * config.batch_size as f64 * example_s / 3600.0, 1),
         n_training_clips: counts(&|i| request.bank.n_clips(i)),
-        n_validation_clips: counts(&|i| validation.words[i].outcome.n_spoken),
-        validation_negative_hours: round(validation.words.first().map_or(0.0, |word| word.point.hours), 2),
+        n_validation_clips: counts(&|i| validation.words[i].outcome.n_spoken / n_conditions),
+        n_validation_conditions: n_conditions,
+        validation_negative_hours: round(
+            validation.words.first().map_or(0.0, |word| word.point.hours) / n_conditions as f64,
+            2,
+        ),
         target_false_accepts_per_hour: config.target_false_accepts_per_hour,
         validation_miss_rate: by_word(&|i| round(validation.words[i].outcome.miss_rate(), 4)),
         notes: manifest.training.notes,

@@ -18,6 +18,7 @@ mod schedule;
 mod shard;
 mod validation;
 
+pub use checkpoint::path as checkpoint_path;
 pub use config::TrainConfig;
 pub use run::{StepReport, TrainObserver, TrainRequest, ValidationReport, train};
 pub use validation::ValidationSet;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -19,8 +19,11 @@ use super::schedule::learning_rate;
 use super::shard::{reset_rows, run_step, shard_rows};
 use super::validation::{Validation, ValidationSet, ValidationTraces};
 use crate::bundle::Manifest;
-use crate::dataset::{Bank, BatchStream, HardNegative, Mixer};
+use crate::dataset::{Bank, BatchStream, HardNegative, Mixer, seed_of};
 use crate::model::{Network, NetworkState, StreamingNetwork, Weights};
+
+/// Keeps a step's own random numbers apart from those of its mixes.
+const STEP_PURPOSE: u64 = 0x5354_4550;
 
 /// What is to be trained, on what, and where to.
 pub struct TrainRequest {
@@ -87,7 +90,7 @@ pub trait TrainObserver {
 /// checkpoint stays.
 pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result<Manifest> {
     let config = &request.config;
-    validate(config)?;
+    config.validate().map_err(|(_, reason)| anyhow!(reason))?;
     let mut run = Run::start(request, observer)?;
     while run.progress.n_steps < config.n_steps && run.progress.n_validations_without_better < config.patience {
         run.until_next_mining(observer)?;
@@ -113,39 +116,6 @@ pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result
         .or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
         .with_context(|| format!("cannot remove {}", checkpoint_path.display()))?;
     Ok(manifest)
-}
-
-fn validate(config: &TrainConfig) -> Result<()> {
-    config.features.validate()?;
-    config.network.validate()?;
-    config.trigger.validate().map_err(|error| anyhow::anyhow!("train.trigger: {error}"))?;
-    ensure!(config.n_steps >= 1, "train.n_steps is 0; expected at least 1");
-    ensure!(
-        (1..=config.batch_size).contains(&config.n_shards),
-        "train.n_shards is {}; expected 1 to train.batch_size ({})",
-        config.n_shards,
-        config.batch_size
-    );
-    ensure!(config.n_mixers >= 1, "train.n_mixers is 0; expected at least 1");
-    ensure!(config.validate_every >= 1, "train.validate_every is 0; expected at least 1");
-    ensure!(config.checkpoint_every >= 1, "train.checkpoint_every is 0; expected at least 1");
-    ensure!(
-        config.learning_rate > 0.0 && config.learning_rate < 1.0,
-        "train.learning_rate is {}; expected above 0 and below 1",
-        config.learning_rate
-    );
-    ensure!((0.0..0.95).contains(&config.dropout), "train.dropout is {}; expected 0 to 0.95", config.dropout);
-    ensure!(
-        config.validation_fraction > 0.0 && config.validation_fraction < 1.0,
-        "train.validation_fraction is {}; expected above 0 and below 1",
-        config.validation_fraction
-    );
-    ensure!(
-        config.target_false_accepts_per_hour > 0.0,
-        "train.target_false_accepts_per_hour is {}; expected above 0",
-        config.target_false_accepts_per_hour
-    );
-    Ok(())
 }
 
 struct Run<'a> {
@@ -233,7 +203,7 @@ impl<'a> Run<'a> {
         let batch = batches.next_batch()?;
         let waited_s = asked.elapsed().as_secs_f64();
         // Every random choice of a step comes from the seed and the step alone, so that a resumed run makes the same ones.
-        let mut rng = Pcg64Mcg::seed_from_u64(config.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ step);
+        let mut rng = Pcg64Mcg::seed_from_u64(seed_of(&[config.seed, step, STEP_PURPOSE]));
         let is_reset: Vec<bool> =
             (0..config.batch_size).map(|_| rng.random::<f32>() < config.reset_probability).collect();
         reset_rows(&mut self.states, &is_reset)?;

@@ -12,6 +12,8 @@ pub struct ValidationSet {
     pub positives: Vec<EvalStream>,
     /// Streams without, clean and noisy.
     pub negatives: Vec<EvalStream>,
+    /// How many conditions each recording was laid out in.
+    pub n_conditions: usize,
 }
 
 /// What validation found.

@@ -51,3 +51,25 @@ fn a_word_the_model_does_not_have_is_named_with_those_it_has() {
         .arg(&wav));
     assert!(ran.code == 1 && ran.stderr.contains("'gamma'") && ran.stderr.contains("alpha, beta"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_threshold_flag_overrides_every_word() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 10.0);
+    let file = folder.path().join("config.toml");
+    std::fs::write(&file, "[trigger.words.alpha]\nthreshold = 0.1\n").unwrap();
+    let label = |extra: &[&str]| {
+        run(tripword()
+            .arg("--config")
+            .arg(&file)
+            .args(["label", "--json", "--model"])
+            .arg(&model)
+            .arg(&wav)
+            .args(extra))
+    };
+    assert!(!label(&[]).stdout.is_empty());
+    assert_eq!(label(&["--threshold", "1"]).stdout, "");
+    let ran = label(&["--threshold", "1.5"]);
+    assert!(ran.code == 1 && ran.stderr.contains("--threshold: trigger.threshold is 1.5"), "{}", ran.stderr);
+}

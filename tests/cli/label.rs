@@ -180,3 +180,54 @@ fn a_full_disk_leaves_no_half_written_file() {
     assert!(ran.stderr.contains("talk.scores.csv: cannot be written"), "{}", ran.stderr);
     assert_eq!(std::fs::read_dir(&scores).unwrap().count(), 0, "nothing is left behind");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_signal_leaves_no_temporary_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "long.wav", 1, 3600.0);
+    let scores = folder.path().join("scores");
+    let mut child = tripword()
+        .args(["label", "--json", "--scores"])
+        .arg(&scores)
+        .arg("--model")
+        .arg(&model)
+        .arg(&wav)
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    while std::fs::read_dir(&scores).map_or(0, Iterator::count) == 0 && child.try_wait().unwrap().is_none() {
+        std::thread::yield_now();
+    }
+    Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    let status = child.wait().unwrap();
+    let left: Vec<_> = std::fs::read_dir(&scores).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    // Either it was stopped and left nothing, or it had already finished.
+    assert!(left.is_empty() || (status.success() && left == ["long.scores.csv"]), "{left:?}");
+}
+
+#[test]
+fn labels_corrected_by_hand_are_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 10.0);
+    let label = || run(tripword().args(["label", "--model"]).arg(&model).arg(&wav));
+    let labels = folder.path().join("talk.labels.txt");
+    label();
+    label();
+    assert!(!folder.path().join("talk.labels.txt.bak").exists(), "the same labels need no copy");
+    std::fs::write(&labels, "1.0\t2.0\tmine\n").unwrap();
+    let ran = label();
+    assert!(ran.stderr.contains("talk.labels.txt.bak"), "{}", ran.stderr);
+    assert_eq!(std::fs::read_to_string(folder.path().join("talk.labels.txt.bak")).unwrap(), "1.0\t2.0\tmine\n");
+}
+
+#[test]
+fn a_channel_that_is_not_there_is_counted_as_people_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 1.0);
+    let ran = run(tripword().args(["label", "--json", "--channel", "3", "--model"]).arg(&model).arg(&wav));
+    assert!(ran.stderr.contains("no channel 3; choose 1 to 1"), "{}", ran.stderr);
+}

@@ -148,3 +148,51 @@ fn a_bad_raw_format_lists_the_good_ones() {
         .stdin(Stdio::null()));
     assert!(ran.code == 1 && ran.stderr.contains("s16le"), "{}", ran.stderr);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_reader_that_hangs_cannot_keep_it_from_stopping() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 600.0);
+    // Nobody reads this pipe; its buffer is soon full of events.
+    let fifo = folder.path().join("stuck");
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let pipe = std::fs::OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
+    let mut filler = pipe.try_clone().unwrap();
+    // All but a page of the 64 KiB that a pipe holds.
+    filler.write_all(&[b' '; 61_440]).unwrap();
+    let mut child = tripword()
+        .args(["listen", "--model"])
+        .arg(&model)
+        .arg("--input")
+        .arg(&wav)
+        .stdout(pipe)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    stderr.read_line(&mut line).unwrap();
+    assert!(line.contains("listening"), "{line}");
+    std::thread::park_timeout(Duration::from_secs(1));
+    let asked = Instant::now();
+    Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
+    assert!(child.wait().unwrap().success());
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    let mut rest = String::new();
+    stderr.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains("the sinks take nothing"), "{rest}");
+}
+
+#[test]
+fn a_path_is_never_looked_for_among_the_microphones() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let ran = run(tripword().args(["listen", "--input", "tlak.wav", "--model"]).arg(&model));
+    assert!(
+        ran.code == 1 && ran.stderr.contains("tlak.wav") && !ran.stderr.contains("capture device"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -175,3 +175,32 @@ fn folders_that_cannot_be_trained_on_say_why() {
     }
     expect(&twice, &["view glass", "View_Glass"]);
 }
+
+#[test]
+fn a_model_never_replaces_anything_but_a_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recordings(folder.path(), 2, 5);
+    let file = folder.path().join("song.wav");
+    std::fs::write(&file, b"precious").unwrap();
+    for (out, found) in [(&data, "'n"), (&file, "a file")] {
+        let ran = run(tripword().arg("train").arg(&data).arg("--out").arg(out));
+        assert!(ran.code == 1 && ran.stderr.contains("is in the way"), "{}", ran.stderr);
+        assert!(ran.stderr.contains(found) || ran.stderr.contains("'positive'"), "{}", ran.stderr);
+    }
+    assert!(data.join("positive").is_dir());
+    assert_eq!(std::fs::read(&file).unwrap(), b"precious");
+}
+
+#[test]
+fn resuming_nothing_and_forgetting_to_resume_are_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recordings(folder.path(), 2, 5);
+    let out = folder.path().join("model");
+    let ran = run(tripword().arg("train").arg(&data).arg("--resume").arg("--out").arg(&out));
+    assert!(ran.code == 1 && ran.stderr.contains("nothing to resume"), "{}", ran.stderr);
+    std::fs::write(folder.path().join("model.checkpoint"), b"hours of work").unwrap();
+    let ran = run(tripword().arg("train").arg(&data).arg("--out").arg(&out));
+    assert!(ran.code == 1 && ran.stderr.contains("--resume"), "{}", ran.stderr);
+    let ran = run(tripword().arg("train").arg(&data).arg("--resume").arg("--out").arg(&out));
+    assert!(ran.code == 1 && ran.stderr.contains("damaged"), "{}", ran.stderr);
+}
