@@ -314,7 +314,7 @@ mod tests {
         let pcen = "{ kind = \"pcen\", smoothing = 0.025, gain = 0.98, bias = 2.0, power = 0.5, epsilon = 1e-9 }";
         layers.set_text("train.features.compression", pcen, flag()).unwrap();
         let compression = layers.settings().unwrap().train.features.compression;
-        assert!(matches!(compression, crate::features::Compression::Pcen { .. }));
+        assert!(format!("{compression:?}").starts_with("Pcen"), "{compression:?}");
         layers.set_text("train.features.compression", "{ kind = \"pcen\", floor = 1e-8 }", flag()).unwrap();
         assert!(layers.settings().is_err());
     }
