@@ -23,6 +23,8 @@
 //! |---|---|---|
 //! | [`units`] | sample rates, milliseconds, decibels | |
 //! | [`files`] | files that appear whole or not at all | |
+//! | [`names`] | when two spellings mean one word | |
+//! | [`parallel`] | the same work over many things, on some threads | |
 //! | [`audio`] | sources of samples: capture (hardware), WAV (files), PCM (standard input); resampling | `units` |
 //! | [`features`] | samples to log-mel feature frames | `units` |
 //! | [`kernels`] | dense and recurrent layers in SIMD, forward and backward; the only module with unsafe code | |
@@ -71,6 +73,8 @@ pub mod files;
 pub mod kernels;
 pub mod label;
 pub mod model;
+pub mod names;
+pub mod parallel;
 pub mod pipeline;
 #[cfg(feature = "train")]
 pub mod train;

@@ -7,20 +7,22 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("files", &[]),
+    ("names", &[]),
+    ("parallel", &[]),
     ("audio", &["files", "units"]),
     ("features", &["units"]),
     ("kernels", &[]),
     ("model", &["kernels", "units"]),
     ("detector", &["units"]),
-    ("bundle", &["model", "features", "detector"]),
+    ("bundle", &["detector", "features", "model", "names"]),
     ("pipeline", &["bundle", "detector", "features", "model", "units"]),
     ("events", &["bundle", "detector", "units"]),
     ("label", &["audio", "bundle", "events", "files", "pipeline", "units"]),
     ("daemon", &["audio", "bundle", "detector", "events", "pipeline", "units"]),
-    ("dataset", &["audio", "features", "units"]),
-    ("eval", &["dataset", "detector", "features", "model", "units"]),
-    ("train", &["bundle", "dataset", "detector", "eval", "features", "files", "model", "units"]),
-    ("config", &["bundle", "train", "units"]),
+    ("dataset", &["audio", "features", "names", "parallel", "units"]),
+    ("eval", &["dataset", "detector", "features", "model", "parallel", "units"]),
+    ("train", &["bundle", "dataset", "detector", "eval", "features", "files", "model", "parallel", "units"]),
+    ("config", &["bundle", "names", "train", "units"]),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

@@ -151,7 +151,7 @@ impl PcmSource {
             let wanted = if let ChannelChoice::One(channel) = channels { channel } else { 0 };
             return Err(AudioError::NoSuchChannel { name, wanted, n_channels: format.channels });
         };
-        let reader: Box<dyn io::Read + Send> = Box::new(reader);
+        let reader: Box<dyn io::Read + Send> = Box::new(RefuseWav { reader, is_started: false });
         let reader = InterleavedReader::new(reader, format.sample_format.encoding(), map, u64::MAX);
         Ok(Self { reader, name, rate: format.rate })
     }
@@ -191,6 +191,25 @@ impl PcmSource {
         let (stop, reader) = stop_pipe::stoppable(fd)
             .map_err(|error| AudioError::WaitFailed { name: name.clone(), source: error.into() })?;
         Ok((Self::new(reader, name, format, channels)?, stop))
+    }
+}
+
+/// Stops at a WAV header: heard as samples it would be a click and, at another rate, nonsense.
+struct RefuseWav<R> {
+    reader: R,
+    is_started: bool,
+}
+
+impl<R: io::Read> io::Read for RefuseWav<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let n = self.reader.read(buffer)?;
+        if !std::mem::replace(&mut self.is_started, true) && buffer[..n].starts_with(b"RIFF") {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "this is a WAV file, not raw samples; give the file's path, or cut its header off",
+            ));
+        }
+        Ok(n)
     }
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::builtin::BUILTIN_MODELS;
-use super::{BundleError, FORMAT_VERSION, MANIFEST_FILE, Manifest, WEIGHTS_FILE, same_word};
+use super::{BundleError, FORMAT_VERSION, MANIFEST_FILE, Manifest, WEIGHTS_FILE};
 use crate::model::{StreamingNetwork, Weights};
+use crate::names::same_word;
 
 /// A model that has passed every check and is ready to run.
 pub struct Bundle {
@@ -127,6 +128,10 @@ fn parse_manifest(place: &str, text: &str) -> Result<Manifest, BundleError> {
     let Version { format_version } = toml::from_str(text).map_err(damaged)?;
     if format_version > FORMAT_VERSION {
         return Err(BundleError::TooNew { place: place.into(), found: format_version, newest: FORMAT_VERSION });
+    }
+    if format_version == 0 {
+        let reason = format!("format_version is 0; expected 1 to {FORMAT_VERSION}");
+        return Err(BundleError::Manifest { place: place.into(), reason });
     }
     let manifest: Manifest = toml::from_str(text).map_err(damaged)?;
 

@@ -113,11 +113,3 @@ pub struct ProvenanceEntry {
     /// How many files.
     pub n_files: usize,
 }
-
-/// Whether two spellings mean the same word: case, spaces, hyphens and underscores do not count.
-pub fn same_word(a: &str, b: &str) -> bool {
-    let plain = |word: &str| {
-        word.chars().filter(|c| !matches!(c, ' ' | '_' | '-')).flat_map(char::to_lowercase).collect::<String>()
-    };
-    plain(a) == plain(b)
-}

@@ -12,8 +12,8 @@ mod save;
 
 pub use builtin::BUILTIN_MODELS;
 pub use error::BundleError;
-pub use load::{Bundle, locate};
-pub use manifest::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, WordEntry, same_word};
+pub use load::{Bundle, Location, locate};
+pub use manifest::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, WordEntry};
 pub use save::{check_destination, save};
 
 /// File names inside a model folder.

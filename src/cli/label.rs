@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::thread::Builder;
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -15,6 +16,7 @@ use super::{Outcome, print_line, progress};
 use crate::audio::ChannelChoice;
 use crate::bundle::Bundle;
 use crate::label::{LabelOutputs, Labelled, Labeller};
+use crate::parallel;
 
 /// Find the words in WAV files
 #[derive(Args)]
@@ -77,7 +79,7 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
     if let Some(dir) = &args.scores {
         std::fs::create_dir_all(dir).map_err(|error| anyhow::anyhow!("{}: cannot be made: {error}", dir.display()))?;
     }
-    let n_cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let n_cores = parallel::n_cores();
     let n_jobs = if settings.label.n_jobs == 0 { n_cores } else { settings.label.n_jobs }.min(args.files.len());
     let bar = if args.json {
         ProgressBar::hidden()
@@ -141,7 +143,7 @@ impl Run<'_> {
         let printer = Mutex::new(Printer { waiting: BTreeMap::new(), n_printed: 0, n_failed: 0, error: None });
         std::thread::scope(|scope| {
             for _ in 0..n_jobs {
-                scope.spawn(|| {
+                let body = || {
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);
                         let Some(file) = self.files.get(i) else { return };
@@ -160,7 +162,11 @@ impl Run<'_> {
                         printer.waiting.insert(i, labelled.map_err(|error| format!("{error:#}")));
                         printer.print_ready(self.bar);
                     }
-                });
+                };
+                Builder::new()
+                    .name("tw-label".into())
+                    .spawn_scoped(scope, body)
+                    .expect("the system can start a thread");
             }
         });
         let printer = printer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -65,7 +66,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     apply_flags(args, &mut context)?;
     let settings = context.settings()?;
     let bundle = context.load_model()?;
-    let signals = watch_signals()?;
+    let signals = SignalWatch::start()?;
     let opened = open_input(args.input.as_deref(), args.real_time, &settings)?;
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
     tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
@@ -79,7 +80,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     )
     .context("cannot start the threads")?;
     select! {
-        recv(signals) -> signal => tracing::info!(signal = signal.unwrap_or_default(), "stopping"),
+        recv(signals.received) -> signal => tracing::info!(signal = signal.unwrap_or_default(), "stopping"),
         recv(daemon.finished()) -> _ => {}
     }
     let (summary, result) = daemon.stop();
@@ -194,21 +195,40 @@ fn is_path(input: &str) -> bool {
         || path.extension().is_some_and(|end| end.eq_ignore_ascii_case("wav"))
 }
 
-/// SIGINT and SIGTERM as messages. The thread that waits for them is left to the end of the process: there is no event it
-/// could lose.
-fn watch_signals() -> Result<Receiver<i32>> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|error| anyhow!("cannot watch for signals: {error}"))?;
-    let (sender, receiver) = bounded(1);
-    std::thread::Builder::new().name("tw-signals".into()).spawn(move || {
-        let mut is_first = true;
-        for signal in signals.forever() {
-            if !std::mem::replace(&mut is_first, false) {
-                // A second signal while the first is being obeyed: the user means now.
-                std::process::exit(128 + signal);
+/// SIGINT and SIGTERM as messages, from a thread that ends when this goes.
+struct SignalWatch {
+    received: Receiver<i32>,
+    handle: signal_hook::iterator::Handle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SignalWatch {
+    fn start() -> Result<Self> {
+        let mut signals =
+            Signals::new([SIGINT, SIGTERM]).map_err(|error| anyhow!("cannot watch for signals: {error}"))?;
+        let handle = signals.handle();
+        let (sender, received) = bounded(1);
+        let thread = Builder::new().name("tw-signals".into()).spawn(move || {
+            let mut is_first = true;
+            for signal in signals.forever() {
+                if !std::mem::replace(&mut is_first, false) {
+                    // A second signal while the first is being obeyed: the user means now.
+                    std::process::exit(128 + signal);
+                }
+                // The receiver is gone only when the watch ends anyway.
+                let _ = sender.send(signal);
             }
-            // The receiver is gone only when the process ends anyway.
-            let _ = sender.send(signal);
+        })?;
+        Ok(Self { received, handle, thread: Some(thread) })
+    }
+}
+
+impl Drop for SignalWatch {
+    fn drop(&mut self) {
+        self.handle.close();
+        if let Some(thread) = self.thread.take() {
+            // It does nothing that could panic.
+            let _ = thread.join();
         }
-    })?;
-    Ok(receiver)
+    }
 }

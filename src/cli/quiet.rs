@@ -16,13 +16,23 @@ pub(super) fn quietly<T>(work: impl FnOnce() -> T) -> T {
         if let (Ok(saved), Ok(null)) = (saved, null)
             && rustix::stdio::dup2_stderr(null).is_ok()
         {
-            let result = work();
-            // Nothing could be said about a failure here.
-            let _ = rustix::stdio::dup2_stderr(saved);
-            return result;
+            let _restored = Restore(saved);
+            return work();
         }
         work()
     }
     #[cfg(not(unix))]
     work()
+}
+
+/// Gives standard error back, also when the work panics.
+#[cfg(unix)]
+struct Restore(std::os::fd::OwnedFd);
+
+#[cfg(unix)]
+impl Drop for Restore {
+    fn drop(&mut self) {
+        // Nothing could be said about a failure here.
+        let _ = rustix::stdio::dup2_stderr(&self.0);
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::bundle::{Manifest, same_word};
+use crate::bundle::Manifest;
+use crate::names::same_word;
 use crate::units::Milliseconds;
 
 /// Everything that can be configured.

@@ -3,7 +3,6 @@
 use std::num::NonZero;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::convolve::{Convolver, Response};
 use super::endpoint::SILENCE_DBFS;
@@ -14,6 +13,7 @@ use super::seed::generator;
 use super::variants::VariantMaker;
 use super::{BankConfig, DatasetError, Inventory, MixConfig, RoomFile, SkipReason, SkippedFile, clip};
 use crate::features::{FeatureConfig, MelFilterbank};
+use crate::parallel;
 use crate::units::Milliseconds;
 
 /// A word that lasts longer than the median of its recordings by this factor is not trusted. Slow speech is about 1.4 times
@@ -125,7 +125,7 @@ impl Bank {
         };
         let jobs = list_jobs(inventory, config);
         let makers = || VariantMaker::new(config, features, &responses);
-        let products = in_parallel(&jobs, n_threads, makers, |maker, job| job.run(maker, seed), progress);
+        let products = parallel::map("tw-bank", &jobs, n_threads, makers, |maker, job| job.run(maker, seed), progress);
 
         let mut bank = Self::empty(inventory, features, config);
         for (job, product) in jobs.iter().zip(products) {
@@ -330,7 +330,7 @@ fn make_responses(
     let room_idxs: Vec<usize> = (0..config.rooms.n_rooms).collect();
     let make =
         |_: &mut (), idx: &usize| random_room(&config.rooms, &mut generator(&[seed, purpose::ROOM, *idx as u64]));
-    let mut rooms = in_parallel(&room_idxs, n_threads, || (), make, &|_, _| {});
+    let mut rooms = parallel::map("tw-rooms", &room_idxs, n_threads, || (), make, &|_, _| {});
     for RoomFile { path, .. } in &inventory.rooms {
         let silent = SkipReason::Silent { threshold_dbfs: SILENCE_DBFS };
         match clip::load_response(path).and_then(|samples| recorded_room(&samples, &config.rooms).ok_or(silent)) {
@@ -340,45 +340,6 @@ fn make_responses(
     }
     let mut convolver = Convolver::new(config.rooms.n_taps());
     rooms.iter().map(|taps| convolver.prepare(taps)).collect()
-}
-
-/// Runs `work` over `jobs` on some threads, each with a state of its own; results come back in the order of the jobs.
-fn in_parallel<J: Sync, S, R: Send>(
-    jobs: &[J],
-    n_threads: usize,
-    state: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, &J) -> R + Sync,
-    progress: &dyn Fn(usize, usize),
-) -> Vec<R> {
-    let next = AtomicUsize::new(0);
-    let mut results: Vec<Option<R>> = jobs.iter().map(|_| None).collect();
-    std::thread::scope(|scope| {
-        let (sender, receiver) = crossbeam_channel::unbounded();
-        for thread_idx in 0..n_threads.clamp(1, jobs.len().max(1)) {
-            let (sender, next, state, work) = (sender.clone(), &next, &state, &work);
-            let builder = std::thread::Builder::new().name(format!("tw-bank-{thread_idx}"));
-            let run = move || {
-                let mut state = state();
-                // Only the count is shared; results travel through the channel.
-                while let Some(job_idx) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&idx| idx < jobs.len()) {
-                    let result = work(&mut state, &jobs[job_idx]);
-                    if sender.send((job_idx, result)).is_err() {
-                        return;
-                    }
-                }
-            };
-            builder.spawn_scoped(scope, run).expect("the system can start a thread");
-        }
-        drop(sender);
-        for (n_done, (job_idx, result)) in receiver.iter().enumerate() {
-            results[job_idx] = Some(result);
-            progress(n_done + 1, jobs.len());
-        }
-    });
-    results
-        .into_iter()
-        .map(|result| result.expect("every job sends one result, or its thread's panic was passed on"))
-        .collect()
 }
 
 fn band_centres_hz(features: &FeatureConfig) -> Vec<f32> {

@@ -4,10 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::layout::Layout;
-use super::manifest::Manifest;
+use super::manifest::RecordingTable;
 use super::scan::{Found, sounds_below, sounds_in, subfolders};
-use super::speaker::{same_name, speaker_in_stem};
+use super::speaker::speaker_in_stem;
 use super::{DatasetError, SkippedFile};
+use crate::names::same_word;
 
 /// Recordings a word needs: with fewer, nothing is left to learn from once some are held out.
 pub const MIN_CLIPS_PER_WORD: usize = 5;
@@ -105,7 +106,7 @@ impl Inventory {
         let layout = Layout::detect(root)?;
         let root = std::fs::canonicalize(root).map_err(|source| DatasetError::Io { path: root.into(), source })?;
         let mut reader = Reader {
-            manifest: Manifest::find(&root)?,
+            manifest: RecordingTable::find(&root)?,
             inventory: Inventory {
                 root,
                 layout,
@@ -169,7 +170,7 @@ impl Inventory {
 }
 
 struct Reader {
-    manifest: Manifest,
+    manifest: RecordingTable,
     inventory: Inventory,
 }
 
@@ -273,7 +274,7 @@ impl Reader {
         } else {
             for (word_idx, word) in words.iter().enumerate() {
                 let folder_idx =
-                    names.iter().position(|name| same_name(name, word)).ok_or_else(|| DatasetError::UnknownWord {
+                    names.iter().position(|name| same_word(name, word)).ok_or_else(|| DatasetError::UnknownWord {
                         word: word.clone(),
                         root: self.inventory.root.clone(),
                         choices: names.clone(),
@@ -413,7 +414,7 @@ fn forget_single_stems(inventory: &mut Inventory) {
 
 fn refuse_twins(names: &[String]) -> Result<(), DatasetError> {
     for (i, second) in names.iter().enumerate() {
-        if let Some(first) = names[..i].iter().find(|first| same_name(first, second)) {
+        if let Some(first) = names[..i].iter().find(|first| same_word(first, second)) {
             return Err(DatasetError::SameWordTwice { first: first.clone(), second: second.clone() });
         }
     }

@@ -14,7 +14,7 @@ pub(super) struct PlacedWord {
 
 /// Label lengths in outputs.
 #[derive(Debug, Clone)]
-pub(super) struct Labeller {
+pub(super) struct LabelWriter {
     frames_per_step: usize,
     n_words: usize,
     n_positive: usize,
@@ -22,7 +22,7 @@ pub(super) struct Labeller {
     n_after: usize,
 }
 
-impl Labeller {
+impl LabelWriter {
     /// `hop_samples` from frame to frame, one output every `frames_per_step` frames.
     pub(super) fn new(config: &LabelConfig, hop_samples: usize, frames_per_step: usize, n_words: usize) -> Self {
         let step_samples = (hop_samples * frames_per_step) as u64;
@@ -85,7 +85,7 @@ mod tests {
 
     /// Outputs of 80 ms: positive for 4, ignored for 2 before and 5 after.
     fn labels(words: &[PlacedWord], word_idx: usize) -> String {
-        let labeller = Labeller::new(&LabelConfig::default(), 160, 8, 2);
+        let labeller = LabelWriter::new(&LabelConfig::default(), 160, 8, 2);
         let (mut targets, mut weights) = (Vec::new(), Vec::new());
         labeller.write(words, 20, &mut targets, &mut weights);
         (0..20)

@@ -19,11 +19,11 @@ pub(super) struct ManifestRow {
 
 /// The rows of a manifest by the full path of their file.
 #[derive(Debug, Default)]
-pub(super) struct Manifest {
+pub(super) struct RecordingTable {
     rows: HashMap<PathBuf, ManifestRow>,
 }
 
-impl Manifest {
+impl RecordingTable {
     /// The nearest `manifest.tsv` in `root` or up to two folders above it that has a column `path`; empty if there is none.
     pub(super) fn find(root: &Path) -> Result<Self, DatasetError> {
         let io = |path: &Path, source| DatasetError::Io { path: path.into(), source };
@@ -93,7 +93,7 @@ mod tests {
     #[test]
     fn columns_are_found_by_name_and_empty_cells_are_unknown() {
         let text = "word\tpath\tspeech_end_s\tspeech_start_s\tspeaker\nx\ta/b.wav\t1.5\t1.0\tanna\n\ty.wav\t\t\t\n";
-        let manifest = Manifest::parse(text, Path::new("/data/manifest.tsv")).unwrap().unwrap();
+        let manifest = RecordingTable::parse(text, Path::new("/data/manifest.tsv")).unwrap().unwrap();
         let row = manifest.row(Path::new("/data/a/b.wav")).unwrap();
         assert_eq!(
             row,
@@ -105,12 +105,12 @@ mod tests {
     #[test]
     fn a_bad_time_is_named_with_its_line() {
         let text = "path\tspeech_start_s\tspeech_end_s\na.wav\t0\t1\nb.wav\tsoon\t1\n";
-        let message = Manifest::parse(text, Path::new("m.tsv")).unwrap_err().to_string();
+        let message = RecordingTable::parse(text, Path::new("m.tsv")).unwrap_err().to_string();
         assert!(message.contains("line 3") && message.contains("\"soon\""), "{message}");
     }
 
     #[test]
     fn a_table_of_another_kind_is_left_alone() {
-        assert!(Manifest::parse("client_id\tsentence\n", Path::new("m.tsv")).unwrap().is_none());
+        assert!(RecordingTable::parse("client_id\tsentence\n", Path::new("m.tsv")).unwrap().is_none());
     }
 }

@@ -10,7 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use super::bank::Bank;
 use super::draw::{between, chance, shares, weighted};
 use super::equalizer::colour;
-use super::labels::{Labeller, PlacedWord};
+use super::labels::{LabelWriter, PlacedWord};
 use super::mix_config::MixConfig;
 use super::plan::{Item, Picker};
 use super::render::{Shape, add, gather, stretched_len};
@@ -70,7 +70,7 @@ pub struct Mixer {
     n_words: usize,
     source_weights: Vec<f32>,
     hard_negatives: Vec<HardNegative>,
-    labeller: Labeller,
+    labeller: LabelWriter,
 }
 
 /// An item with its place and changes.
@@ -111,7 +111,7 @@ impl Mixer {
             source_weights.fill(1.0);
         }
         Self {
-            labeller: Labeller::new(&config.labels, hop, frames_per_step, n_words),
+            labeller: LabelWriter::new(&config.labels, hop, frames_per_step, n_words),
             n_frames: n_steps * frames_per_step,
             n_steps,
             n_words,

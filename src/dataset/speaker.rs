@@ -1,5 +1,7 @@
 //! Who speaks, as far as names of folders and files tell.
 
+use crate::names::same_word;
+
 /// The speaker in a file-name stem: what precedes Speech Commands' `_nohash_`, or the stem without its trailing counter
 /// (`anna-03` → `anna`). A stem without a counter says nothing, nor does one that is only the word's own name.
 pub(super) fn speaker_in_stem(stem: &str, word: &str) -> Option<String> {
@@ -11,17 +13,8 @@ pub(super) fn speaker_in_stem(stem: &str, word: &str) -> Option<String> {
     let n_digits = stem.trim_end_matches(SEPARATORS).len() - base.len();
     let is_separated = base.ends_with(SEPARATORS) || base.chars().all(char::is_alphabetic);
     let name = base.trim_end_matches(SEPARATORS);
-    let is_name = (1..=5).contains(&n_digits) && is_separated && !name.is_empty() && !same_name(name, word);
+    let is_name = (1..=5).contains(&n_digits) && is_separated && !name.is_empty() && !same_word(name, word);
     is_name.then(|| name.to_owned())
-}
-
-/// Whether two names differ only in capitals, spaces, hyphens and underscores.
-pub(super) fn same_name(a: &str, b: &str) -> bool {
-    plain_name(a) == plain_name(b)
-}
-
-fn plain_name(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, ' ' | '-' | '_')).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]

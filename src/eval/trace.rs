@@ -1,9 +1,8 @@
 //! Probabilities of a stream, computed once and then decided on again and again.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::EvalStream;
 use crate::model::StreamingNetwork;
+use crate::parallel;
 
 /// The probabilities `(steps, n_words)` of a stream.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,28 +22,10 @@ impl Trace {
 
 /// Runs each stream from the zero state, on as many threads as the machine has; traces come in the order of the streams.
 pub fn run_streams(network: &StreamingNetwork, streams: &[EvalStream]) -> Vec<Trace> {
-    let n_threads = std::thread::available_parallelism().map_or(1, usize::from).min(streams.len().max(1));
-    let next = AtomicUsize::new(0);
-    let mut traces: Vec<(usize, Trace)> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..n_threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut done = Vec::new();
-                    loop {
-                        let i = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(stream) = streams.get(i) else { return done };
-                        let mut probabilities = Vec::new();
-                        network.seq(&mut network.zero_state(), &stream.frames, &mut probabilities);
-                        done.push((i, Trace { probabilities, n_words: network.n_words() }));
-                    }
-                })
-            })
-            .collect();
-        workers
-            .into_iter()
-            .flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
-    });
-    traces.sort_by_key(|(i, _)| *i);
-    traces.into_iter().map(|(_, trace)| trace).collect()
+    let run = |_: &mut (), stream: &EvalStream| {
+        let mut probabilities = Vec::new();
+        network.seq(&mut network.zero_state(), &stream.frames, &mut probabilities);
+        Trace { probabilities, n_words: network.n_words() }
+    };
+    parallel::map("tw-eval", streams, parallel::n_cores(), || (), run, &|_, _| {})
 }

@@ -36,7 +36,7 @@ pub struct WakeEvent {
     pub detection_latency_ms: Milliseconds,
     /// The model that heard it.
     pub model: String,
-    /// RFC 3339 wall time of the decision; only where the stream is live.
+    /// RFC 3339 wall time of the decision; where `listen` heard it.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub wall_time: Option<String>,
 }

@@ -1,11 +1,10 @@
 //! Hard negatives: the places in the other recordings that the network takes for a word.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::TrainConfig;
 use crate::dataset::{Bank, HardNegative};
 use crate::features::Compressor;
 use crate::model::StreamingNetwork;
+use crate::parallel;
 
 /// Peaks of one word closer than this are one, in seconds.
 const PEAK_DISTANCE_S: f64 = 2.0;
@@ -21,32 +20,16 @@ struct Peak {
 /// Runs the network over every variant of every negative and keeps, for each word, the highest peaks. A recording is run from
 /// the zero state, on as many threads as the machine has; the result does not depend on how many.
 pub(super) fn mine(network: &StreamingNetwork, bank: &Bank, config: &TrainConfig) -> Vec<HardNegative> {
-    let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let next = AtomicUsize::new(0);
+    let clip_idxs: Vec<usize> = (0..bank.negatives.len()).collect();
+    let mine_one = |_: &mut (), &clip_idx: &usize| mine_clip(network, bank, config, clip_idx);
+    let found = parallel::map("tw-mining", &clip_idxs, parallel::n_cores(), || (), mine_one, &|_, _| {});
     let mut peaks: Vec<Vec<Peak>> = (0..network.n_words()).map(|_| Vec::new()).collect();
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..n_threads)
-            .map(|_| {
-                scope.spawn(|| {
-                    let mut found: Vec<Vec<Peak>> = (0..network.n_words()).map(|_| Vec::new()).collect();
-                    loop {
-                        let clip_idx = next.fetch_add(1, Ordering::Relaxed);
-                        if clip_idx >= bank.negatives.len() {
-                            return found;
-                        }
-                        mine_clip(network, bank, config, clip_idx, &mut found);
-                    }
-                })
-            })
-            .collect();
-        for worker in workers {
-            let found = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            peaks.iter_mut().zip(found).for_each(|(all, found)| all.extend(found));
-        }
-    });
+    for of_clip in found {
+        peaks.iter_mut().zip(of_clip).for_each(|(all, found)| all.extend(found));
+    }
     let mut negatives = Vec::new();
     for mut of_word in peaks {
-        // Ties are settled by the place, so that the order of the threads does not matter.
+        // Ties are settled by the place.
         of_word.sort_by(|a, b| {
             let place = |peak: &Peak| <(usize, usize, usize)>::from(peak.negative);
             b.probability.total_cmp(&a.probability).then_with(|| place(a).cmp(&place(b)))
@@ -56,7 +39,9 @@ pub(super) fn mine(network: &StreamingNetwork, bank: &Bank, config: &TrainConfig
     negatives
 }
 
-fn mine_clip(network: &StreamingNetwork, bank: &Bank, config: &TrainConfig, clip_idx: usize, found: &mut [Vec<Peak>]) {
+/// The peaks of one recording, word by word.
+fn mine_clip(network: &StreamingNetwork, bank: &Bank, config: &TrainConfig, clip_idx: usize) -> Vec<Vec<Peak>> {
+    let mut found: Vec<Vec<Peak>> = (0..network.n_words()).map(|_| Vec::new()).collect();
     let (n_mels, n_words) = (config.features.n_mels, network.n_words());
     let step_s = (network.frames_per_step() * config.features.hop_length_samples) as f64
         / f64::from(config.features.sample_rate_hz);
@@ -92,4 +77,5 @@ fn mine_clip(network: &StreamingNetwork, bank: &Bank, config: &TrainConfig, clip
             best.into_iter().for_each(&mut keep);
         }
     }
+    found
 }
