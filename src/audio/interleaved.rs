@@ -3,6 +3,7 @@
 use std::io;
 
 use super::channels::{Encoding, MonoMap};
+use super::{AudioError, Read};
 
 /// Bytes asked of the reader at once: large enough that system calls cost nothing, two seconds of 16 kHz mono at 16 bits.
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -34,6 +35,15 @@ impl<R: io::Read> InterleavedReader<R> {
     /// Mono samples handed out so far.
     pub(super) fn n_delivered(&self) -> u64 {
         self.n_delivered
+    }
+
+    /// One read of a source called `name`.
+    pub(super) fn read_as_source(&mut self, name: &str, chunk: &mut [f32]) -> Result<Read, AudioError> {
+        match self.read(chunk) {
+            Ok(0) => Ok(Read::End),
+            Ok(n) => Ok(Read::Samples(n)),
+            Err(source) => Err(AudioError::ReadFailed { name: name.to_owned(), n_samples: self.n_delivered, source }),
+        }
     }
 
     /// Fills the front of `chunk`, which must not be empty, with at least one sample; 0 means the end, now and later.

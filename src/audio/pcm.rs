@@ -223,13 +223,7 @@ impl AudioSource for PcmSource {
     }
 
     fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
-        match self.reader.read(chunk) {
-            Ok(0) => Ok(Read::End),
-            Ok(n) => Ok(Read::Samples(n)),
-            Err(source) => {
-                Err(AudioError::ReadFailed { name: self.name.clone(), n_samples: self.reader.n_delivered(), source })
-            }
-        }
+        self.reader.read_as_source(&self.name, chunk)
     }
 }
 

@@ -109,15 +109,8 @@ impl AudioSource for WavSource {
     }
 
     fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
-        match self.reader.read(chunk) {
-            Ok(0) => {
-                self.is_over = true;
-                Ok(Read::End)
-            }
-            Ok(n) => Ok(Read::Samples(n)),
-            Err(source) => {
-                Err(AudioError::ReadFailed { name: self.name.clone(), n_samples: self.reader.n_delivered(), source })
-            }
-        }
+        let read = self.reader.read_as_source(&self.name, chunk)?;
+        self.is_over |= read == Read::End;
+        Ok(read)
     }
 }

@@ -12,6 +12,7 @@ use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::context::Context;
+use super::hearing::HearingArgs;
 use super::{Outcome, print_line, progress};
 use crate::audio::ChannelChoice;
 use crate::bundle::Bundle;
@@ -43,30 +44,15 @@ pub(super) struct LabelArgs {
     /// Write NAME.scores.csv for each file into this folder: time_s,word,score, a row a word for each model step
     #[arg(long, value_name = "DIR")]
     scores: Option<PathBuf>,
-    /// Name or folder of the model
-    #[arg(short, long)]
-    model: Option<String>,
-    /// Replace every word's threshold
-    #[arg(short, long, value_name = "X", allow_negative_numbers = true)]
-    threshold: Option<f64>,
-    /// Channel to hear, counted from 1, or 'mix'
-    #[arg(long)]
-    channel: Option<String>,
+    #[command(flatten)]
+    hearing: HearingArgs,
     /// Files at a time [default: as many as there are cores]
     #[arg(short, long, value_name = "N")]
     jobs: Option<u32>,
 }
 
 pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
-    if let Some(model) = &args.model {
-        context.set_flag("--model", "model.path", model.as_str())?;
-    }
-    if let Some(threshold) = args.threshold {
-        context.set_flag("--threshold", "trigger.threshold", threshold)?;
-    }
-    if let Some(channel) = &args.channel {
-        context.set_flag("--channel", "input.channel", channel.as_str())?;
-    }
+    args.hearing.apply(&mut context)?;
     if let Some(jobs) = args.jobs {
         context.set_flag("--jobs", "label.n_jobs", i64::from(jobs))?;
     }

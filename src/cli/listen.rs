@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 
 use super::Outcome;
 use super::context::Context;
+use super::hearing::HearingArgs;
 use super::quiet::quietly;
 use crate::audio::capture::{CaptureConfig, CaptureCounters, open_capture};
 use crate::audio::pcm::{PcmFormat, PcmSource};
@@ -39,15 +40,8 @@ pub(super) struct ListenArgs {
     /// Device id or name (see 'tripword devices'), '-' for raw samples on standard input, or a WAV file
     #[arg(short, long, value_name = "DEVICE|-|FILE")]
     input: Option<String>,
-    /// Name or folder of the model
-    #[arg(short, long)]
-    model: Option<String>,
-    /// Replace every word's threshold
-    #[arg(short, long, value_name = "X", allow_negative_numbers = true)]
-    threshold: Option<f64>,
-    /// Channel to hear, counted from 1, or 'mix'
-    #[arg(long)]
-    channel: Option<String>,
+    #[command(flatten)]
+    hearing: HearingArgs,
     /// Rate of raw samples on standard input, in hertz
     #[arg(long, value_name = "HZ")]
     pcm_rate: Option<u32>,
@@ -101,15 +95,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
 }
 
 fn apply_flags(args: &ListenArgs, context: &mut Context) -> Result<()> {
-    if let Some(model) = &args.model {
-        context.set_flag("--model", "model.path", model.as_str())?;
-    }
-    if let Some(threshold) = args.threshold {
-        context.set_flag("--threshold", "trigger.threshold", threshold)?;
-    }
-    if let Some(channel) = &args.channel {
-        context.set_flag("--channel", "input.channel", channel.as_str())?;
-    }
+    args.hearing.apply(context)?;
     if let Some(rate) = args.pcm_rate {
         context.set_flag("--pcm-rate", "input.pcm_rate_hz", i64::from(rate))?;
     }

@@ -6,6 +6,7 @@ mod context;
 mod devices;
 #[cfg(feature = "train")]
 mod eval;
+mod hearing;
 mod label;
 mod listen;
 mod model;

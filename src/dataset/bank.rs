@@ -2,12 +2,13 @@
 
 use std::num::NonZero;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::convolve::{Convolver, Response};
 use super::endpoint::SILENCE_DBFS;
 use super::frames::Frames;
 use super::inventory::MIN_CLIPS_PER_WORD;
+use super::material::{NegativeClip, Source, WordClip};
 use super::rooms::{random_room, recorded_room};
 use super::seed::generator;
 use super::variants::VariantMaker;
@@ -19,46 +20,6 @@ use crate::units::Milliseconds;
 /// A word that lasts longer than the median of its recordings by this factor is not trusted. Slow speech is about 1.4 times
 /// as long as the usual.
 const OVERLONG: f64 = 1.75;
-
-/// A recording of a word.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WordClip {
-    /// The recording.
-    pub path: PathBuf,
-    /// Into [`Bank::words`].
-    pub word_idx: usize,
-    /// The first one is the recording as it is.
-    pub variants: Vec<WordVariant>,
-}
-
-/// One variant of a recording of a word.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WordVariant {
-    /// The word with its margins and the room's tail.
-    pub frames: Frames,
-    /// Where the word lies, in frames.
-    pub word: Range<usize>,
-}
-
-/// A recording without a wake word.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NegativeClip {
-    /// The recording.
-    pub path: PathBuf,
-    /// The first one is the recording as it is.
-    pub variants: Vec<Frames>,
-}
-
-/// A collection of recordings without a wake word.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Source {
-    /// Its name.
-    pub name: String,
-    /// Into [`Bank::negatives`].
-    pub clips: Range<usize>,
-    /// Frames of its recordings as they are.
-    pub n_frames: usize,
-}
 
 /// Everything the mixer draws from.
 #[derive(Debug, Clone, PartialEq)]

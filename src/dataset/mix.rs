@@ -10,6 +10,7 @@ use rand_pcg::Pcg64Mcg;
 use super::bank::Bank;
 use super::draw::{between, chance, shares, weighted};
 use super::equalizer::colour;
+use super::hard_negative::HardNegative;
 use super::labels::{LabelWriter, PlacedWord};
 use super::mix_config::MixConfig;
 use super::plan::{Item, Picker};
@@ -18,29 +19,6 @@ use crate::units::{SampleRate, decibels_to_amplitude, decibels_to_power};
 
 /// Other speech shorter than this is no use, in seconds; what would be cut shorter is left out.
 const SHORTEST_SPEECH_S: f32 = 0.3;
-
-/// A place in the bank's negatives where a network took something for a wake word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct HardNegative {
-    /// Into [`Bank::negatives`].
-    pub clip_idx: usize,
-    /// Into that clip's variants.
-    pub variant: usize,
-    /// The frame of the highest output.
-    pub centre_frame: usize,
-}
-
-impl From<(usize, usize, usize)> for HardNegative {
-    fn from((clip_idx, variant, centre_frame): (usize, usize, usize)) -> Self {
-        Self { clip_idx, variant, centre_frame }
-    }
-}
-
-impl From<HardNegative> for (usize, usize, usize) {
-    fn from(place: HardNegative) -> Self {
-        (place.clip_idx, place.variant, place.centre_frame)
-    }
-}
 
 /// A mixture and its labels; reused from one to the next.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -5,10 +5,11 @@ use std::ops::Range;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use super::bank::{Bank, WordVariant};
+use super::bank::Bank;
 use super::draw::{between, chance, weighted};
 use super::frames::Frames;
-use super::mix::HardNegative;
+use super::hard_negative::HardNegative;
+use super::material::WordVariant;
 use super::mix_config::MixConfig;
 use super::render::Piece;
 

@@ -6,11 +6,11 @@ use std::path::Path;
 use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
-use super::bank::{WordClip, WordVariant};
 use super::clip::{load_clip, load_positive, rms};
 use super::convolve::{Convolver, Response};
 use super::endpoint::SILENCE_DBFS;
 use super::frames::{FrameMaker, Frames};
+use super::material::{WordClip, WordVariant};
 use super::speed::SpeedChanger;
 use super::{BankConfig, LoadedPositive, PositiveFile, SkipReason};
 use crate::features::FeatureConfig;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::card::card;
-use super::run::TrainRequest;
+use super::request::TrainRequest;
 use super::validation::ValidationTraces;
 use crate::bundle::{Manifest, TrainingSummary, WordEntry, save};
 use crate::detector::WordTiming;

@@ -13,6 +13,7 @@ mod initial;
 mod loss;
 mod mining;
 mod optimizer;
+mod request;
 mod run;
 mod schedule;
 mod shard;
@@ -20,5 +21,6 @@ mod validation;
 
 pub use checkpoint::path as checkpoint_path;
 pub use config::TrainConfig;
-pub use run::{StepReport, TrainObserver, TrainRequest, ValidationReport, train};
+pub use request::TrainRequest;
+pub use run::{StepReport, TrainObserver, ValidationReport, train};
 pub use validation::ValidationSet;

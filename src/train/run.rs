@@ -1,7 +1,6 @@
 //! The training loop.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,39 +8,21 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use super::TrainConfig;
 use super::checkpoint::{self, Checkpoint, Progress};
 use super::finish::{ModelText, finish};
 use super::initial::initial_weights;
 use super::mining::mine;
 use super::optimizer::Optimizer;
+use super::request::TrainRequest;
 use super::schedule::learning_rate;
 use super::shard::{reset_rows, run_step, shard_rows};
-use super::validation::{Validation, ValidationSet, ValidationTraces};
+use super::validation::{Validation, ValidationTraces};
 use crate::bundle::Manifest;
-use crate::dataset::{Bank, BatchStream, HardNegative, Mixer, seed_of};
+use crate::dataset::{BatchStream, HardNegative, Mixer, seed_of};
 use crate::model::{Network, NetworkState, StreamingNetwork, Weights};
 
 /// Keeps a step's own random numbers apart from those of its mixes.
 const STEP_PURPOSE: u64 = 0x5354_4550;
-
-/// What is to be trained, on what, and where to.
-pub struct TrainRequest {
-    /// How.
-    pub config: TrainConfig,
-    /// The words, in the order of the outputs.
-    pub words: Vec<String>,
-    /// The material of the mixes.
-    pub bank: Arc<Bank>,
-    /// The held-out recordings.
-    pub validation: ValidationSet,
-    /// The model folder to make.
-    pub destination: PathBuf,
-    /// Whether to go on from the checkpoint beside `destination`.
-    pub resume: bool,
-    /// What the manifest says of the model, except what training finds out.
-    pub manifest: Manifest,
-}
 
 /// One optimiser step.
 #[derive(Debug, Clone, Copy)]
