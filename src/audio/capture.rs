@@ -29,6 +29,10 @@ const BLOCK: Milliseconds = Milliseconds(20);
 /// What nearly all hardware can do when it cannot do the preferred rate.
 const SECOND_RATE: u32 = 48_000;
 
+/// No hardware goes so high: who offers it promises to convert, as ALSA's `plug` does, whose own converter may let through what
+/// lies above half the rate. Ours does not, so such a device is asked for what the hardware below it is likely to do.
+const CONVERTING_RATE: u32 = 1_000_000;
+
 /// Errors without samples in between, from which on the callback sleeps whatever their kind.
 const ERRORS_IN_A_ROW_MAX: u64 = 20;
 
@@ -43,8 +47,9 @@ pub struct CaptureConfig {
     pub device: Option<String>,
     /// Which channels become the mono signal.
     pub channels: ChannelChoice,
-    /// Taken if the device can; else 48 kHz, else what is nearest to that.
-    pub prefer_rate: SampleRate,
+    /// Taken if the device can; else 48 kHz, else what is nearest to that. `None`: the model's rate, but 48 kHz from a device that
+    /// offers every rate there is.
+    pub prefer_rate: Option<SampleRate>,
     /// How much sound the ring holds while the reader is busy.
     pub ring: Milliseconds,
     /// Wall time without any sample after which the device counts as gone.
@@ -56,7 +61,7 @@ impl Default for CaptureConfig {
         Self {
             device: None,
             channels: ChannelChoice::Mix,
-            prefer_rate: SampleRate::MODEL,
+            prefer_rate: None,
             ring: Milliseconds(2000),
             stall_timeout: Duration::from_secs(2),
         }
@@ -172,13 +177,18 @@ fn candidates(
     config: &CaptureConfig,
     own_channels: Option<u16>,
 ) -> Vec<Candidate> {
-    let preferred = config.prefer_rate.hz();
     let mut ranked: Vec<_> = offers
         .iter()
         .filter(|offer| MonoMap::new(offer.channels(), config.channels).is_some())
         .filter_map(|offer| {
             let format_rank = format_rank(offer.sample_format())?;
             let rates = offer.min_sample_rate()..=offer.max_sample_rate();
+            let converts = offer.max_sample_rate() > CONVERTING_RATE;
+            let preferred = match config.prefer_rate {
+                Some(rate) => rate.hz(),
+                None if converts => SECOND_RATE,
+                None => SampleRate::MODEL.hz(),
+            };
             let rate =
                 if rates.contains(&preferred) { preferred } else { SECOND_RATE.clamp(*rates.start(), *rates.end()) };
             let rate_rank = if rate == preferred { 0 } else { 1 + rate.abs_diff(SECOND_RATE) };
@@ -382,6 +392,14 @@ mod tests {
         assert_eq!(rate(&[(44_100, 44_100), (48_000, 48_000), (96_000, 96_000)]), 48_000);
         assert_eq!(rate(&[(8000, 8000), (44_100, 44_100), (192_000, 192_000)]), 44_100);
         assert_eq!(rate(&[(88_200, 192_000)]), 88_200);
+    }
+
+    #[test]
+    fn a_device_that_converts_any_rate_is_asked_for_what_hardware_does() {
+        let plug = [offer(1, (4000, u32::MAX), SampleFormat::F32)];
+        assert_eq!(best(&plug, ChannelChoice::Mix, None).unwrap().rate, 48_000);
+        let wish = CaptureConfig { prefer_rate: Some(SampleRate::MODEL), ..CaptureConfig::default() };
+        assert_eq!(candidates(&plug, &wish, None)[0].rate, 16_000);
     }
 
     #[test]

@@ -149,9 +149,9 @@ fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Resu
             let config = CaptureConfig {
                 device: device.or(configured).map(str::to_owned),
                 channels,
+                prefer_rate: Some(settings.input.rate_hz).filter(|&hz| hz > 0).map(SampleRate::new),
                 ring: settings.input.ring_ms,
                 stall_timeout: Duration::from_millis(settings.input.stall_timeout_ms.0.into()),
-                ..CaptureConfig::default()
             };
             // No thread of ours runs yet.
             let (stop_handle, source) = quietly(|| open_capture(&config))?;

@@ -38,6 +38,8 @@ pub struct InputSettings {
     pub device: String,
     /// `mix`, or a channel counted from 1.
     pub channel: String,
+    /// Rate asked of the microphone; 0 leaves the choice to us.
+    pub rate_hz: u32,
     /// Rate of raw samples on standard input.
     pub pcm_rate_hz: u32,
     /// Channels of raw samples on standard input.
@@ -151,6 +153,9 @@ impl Settings {
                 Err((key, format!("{key} is {value}; expected {} to {}", range.start(), range.end())))
             }
         };
+        if input.rate_hz != 0 {
+            in_range("input.rate_hz", input.rate_hz, 1000..=768_000)?;
+        }
         in_range("input.pcm_rate_hz", input.pcm_rate_hz, 1000..=768_000)?;
         in_range("input.pcm_channels", input.pcm_channels.into(), 1..=256)?;
         in_range("input.ring_ms", input.ring_ms.0, 100..=60_000)?;
