@@ -1,18 +1,19 @@
 //! `tripword eval`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use serde::Serialize;
 
 use super::context::Context;
 use super::{Outcome, print_line, progress};
 use crate::bundle::Bundle;
-use crate::dataset::Inventory;
+use crate::dataset::{DatasetError, Inventory};
 use crate::eval::{
     Condition, EvalSet, Trace, WordTraces, choose_threshold, evaluate_threshold, recordings, run_streams,
 };
+use crate::names::same_word;
 use crate::pipeline::samples_per_step;
 
 /// Measure a model on recordings: misses and false wakes, by events on continuous streams
@@ -31,6 +32,9 @@ pub(super) struct EvalArgs {
     /// Name or folder of the model
     #[arg(short, long)]
     model: Option<String>,
+    /// Word to measure; repeat for several [default: all words of the model that the folder has]
+    #[arg(short, long, value_name = "WORD")]
+    word: Vec<String>,
     /// False accepts per hour to choose a threshold for (repeatable) [default: 0.5, 1, 2]
     #[arg(long, value_name = "X")]
     target: Vec<f64>,
@@ -67,8 +71,7 @@ pub(super) fn run(args: &EvalArgs, mut context: Context) -> Result<Outcome> {
         context.set_flag("--model", "model.path", model.as_str())?;
     }
     let bundle = context.load_model()?;
-    let words: Vec<String> = bundle.manifest.words.iter().map(|word| word.name.clone()).collect();
-    let inventory = Inventory::read(&args.data, &words)?;
+    let inventory = read_inventory(&args.data, &args.word, &bundle)?;
     let conditions = [Condition::Clean, Condition::Noisy { snr_db: args.snr }];
     let conditions = if inventory.noises.is_empty() { &conditions[..1] } else { &conditions[..] };
     let bar =
@@ -95,6 +98,38 @@ pub(super) fn run(args: &EvalArgs, mut context: Context) -> Result<Outcome> {
         print_table(&rows)?;
     }
     Ok(Outcome::Success)
+}
+
+/// The recordings of the model's words, with the words in the model's order. Words that the folder does not have are named.
+fn read_inventory(data: &Path, asked: &[String], bundle: &Bundle) -> Result<Inventory> {
+    let words: Vec<String> = bundle.manifest.words.iter().map(|word| word.name.clone()).collect();
+    let wanted = if asked.is_empty() { words.clone() } else { asked.to_vec() };
+    let mut inventory = match Inventory::read(data, &wanted) {
+        Err(DatasetError::UnknownWord { choices, .. }) if asked.is_empty() => {
+            let is_there = |word: &String| choices.iter().any(|choice| same_word(choice, word));
+            let (there, missing): (Vec<String>, Vec<String>) = wanted.into_iter().partition(is_there);
+            if there.is_empty() {
+                bail!("{} has {}, the model hears {}", data.display(), choices.join(", "), words.join(", "));
+            }
+            tracing::warn!("not measured, since the folder has no recordings of them: {}", missing.join(", "));
+            Inventory::read(data, &there)?
+        }
+        read => read?,
+    };
+    let places: Vec<usize> = inventory
+        .words
+        .iter()
+        .map(|word| {
+            words
+                .iter()
+                .position(|own| same_word(own, word))
+                .ok_or_else(|| anyhow!("the model does not hear '{word}'; it hears {}", words.join(", ")))
+        })
+        .collect::<Result<_>>()?;
+    for file in &mut inventory.positives {
+        file.word_idx = places[file.word_idx];
+    }
+    Ok(inventory)
 }
 
 /// One condition's streams and what the network makes of them.
@@ -139,6 +174,11 @@ impl Measured {
 fn rows(bundle: &Bundle, measured: &[Measured], targets: &[f64]) -> Vec<Row> {
     let mut rows = Vec::new();
     for (word_idx, word) in bundle.manifest.words.iter().enumerate() {
+        let truths =
+            |part: &Measured| part.set.positives.iter().any(|s| s.truths.iter().any(|t| t.word_idx == word_idx));
+        if !measured.iter().any(truths) {
+            continue;
+        }
         let own = ("model".to_owned(), word.trigger.threshold);
         // One threshold for all conditions, as a user has one.
         let negatives: Vec<WordTraces> = measured.iter().map(|part| part.traces(word_idx, false)).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use crossbeam_channel::{Receiver, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -73,10 +73,14 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
         opened.overflow,
     )
     .context("cannot start the threads")?;
-    select! {
-        recv(signals.received) -> signal => tracing::info!(signal = signal.unwrap_or_default(), "stopping"),
-        recv(daemon.finished()) -> _ => {}
-    }
+    // If the sinks end before they are told to, the stream is over or their readers have left.
+    let readers_left = select! {
+        recv(signals.received) -> signal => {
+            tracing::info!(signal = signal.unwrap_or_default(), "stopping");
+            false
+        }
+        recv(daemon.finished()) -> _ => true,
+    };
     let (summary, result) = daemon.stop();
     if let Some(capture) = capture {
         let counts = capture.counts();
@@ -91,6 +95,10 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     }
     tracing::info!("stopped: {}", serde_json::to_string(&summary)?);
     result?;
+    let n_lost = summary.n_failed_deliveries + summary.n_undelivered_events;
+    if summary.n_failed_deliveries > 0 || (summary.n_undelivered_events > 0 && !readers_left) {
+        bail!("{n_lost} of {} events could not be delivered", summary.n_events);
+    }
     Ok(Outcome::Success)
 }
 

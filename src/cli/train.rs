@@ -93,7 +93,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The first signal asks for a checkpoint, the second ends at once.
-        signal_hook::flag::register_conditional_shutdown(signal, 130, cancelled.clone())?;
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, cancelled.clone())?;
         signal_hook::flag::register(signal, cancelled.clone())?;
     }
 

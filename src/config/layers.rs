@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::{ConfigError, DEFAULT_TOML, Settings};
+use crate::names::same_word;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +73,7 @@ impl Layers {
     /// # Errors
     /// When there is no such key, or the value is of the wrong kind.
     pub fn set(&mut self, key: &str, value: Value, origin: Origin) -> Result<(), ConfigError> {
+        let key = &self.canonical(key);
         let value = match expected_like(key) {
             None => {
                 return Err(ConfigError::UnknownKey {
@@ -96,6 +98,19 @@ impl Layers {
         self.origins.insert(key.to_owned(), origin);
         self.drop_word_rules(key);
         Ok(())
+    }
+
+    /// The key as it is kept: a word that already has rules keeps its first spelling, and names are quoted only where they must be.
+    fn canonical(&self, key: &str) -> String {
+        let mut parts = split_key(key);
+        if let [trigger, words, word, _] = &mut parts[..]
+            && (trigger.as_str(), words.as_str()) == ("trigger", "words")
+            && let Some(known) = self.table.get("trigger").and_then(|trigger| trigger.get("words"))
+            && let Some(spelling) = known.as_table().and_then(|words| words.keys().find(|known| same_word(known, word)))
+        {
+            *word = spelling.clone();
+        }
+        parts.iter().map(|part| quoted(part)).collect::<Vec<_>>().join(".")
     }
 
     /// A rule for every word replaces those for single words that were laid earlier: what comes later wins. In a file the
@@ -164,7 +179,7 @@ fn defaults() -> Table {
 fn leaves(prefix: &str, table: &Table) -> Vec<(String, Value)> {
     let mut found = Vec::new();
     for (name, value) in table {
-        let name = if name.contains(['.', ' ']) { format!("\"{name}\"") } else { name.clone() };
+        let name = quoted(name);
         let key = if prefix.is_empty() { name } else { format!("{prefix}.{name}") };
         match value {
             Value::Table(inner) if key != WHOLE_TABLE => found.extend(leaves(&key, inner)),
@@ -172,6 +187,11 @@ fn leaves(prefix: &str, table: &Table) -> Vec<(String, Value)> {
         }
     }
     found
+}
+
+/// A name as part of a dotted key.
+fn quoted(name: &str) -> String {
+    if name.is_empty() || name.contains(['.', ' ']) { format!("\"{name}\"") } else { name.to_owned() }
 }
 
 /// The parts of a dotted key; parts with dots or spaces are quoted.
@@ -339,6 +359,16 @@ mod tests {
         assert_eq!(settings.trigger.words["alexa"].refractory_ms, Some(super::super::Override::Value(500)));
         layers.set_text("trigger.words.alexa.threshold", "0.3", flag()).unwrap();
         assert!(layers.settings().unwrap().trigger.words["alexa"].threshold.is_some(), "what comes later wins");
+    }
+
+    #[test]
+    fn spellings_of_a_word_are_one_entry() {
+        let mut layers = Layers::default();
+        layers.set_text("trigger.words.\"view glass\".threshold", "0.9", flag()).unwrap();
+        layers.set_text("trigger.words.View_Glass.threshold", "0.1", flag()).unwrap();
+        let words = layers.settings().unwrap().trigger.words;
+        assert_eq!(words.len(), 1);
+        assert_eq!(words["view glass"].threshold, Some(super::super::Override::Value(0.1)));
     }
 
     #[test]

@@ -23,8 +23,9 @@ pub(super) fn start(
                     true
                 }
                 Err(error) => {
-                    stats.n_failed_deliveries.add(1);
                     let gone = error.kind() == io::ErrorKind::BrokenPipe;
+                    // A reader that left has had what it wanted; any other failure is one.
+                    stats.n_failed_deliveries.add(u64::from(!gone));
                     tracing::error!(sink = sink.name(), word = event.word, %error, "event not delivered");
                     !gone
                 }

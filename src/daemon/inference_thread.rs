@@ -59,9 +59,14 @@ fn run(wiring: &Wiring, bundle: &Bundle, source_name: &str, stats: &Stats) {
 /// Gives whether anybody still takes events.
 fn send(wiring: &Wiring, event: WakeEvent, stats: &Stats) -> bool {
     match wiring.overflow {
-        Overflow::Wait => select! {
-            send(wiring.events, event) -> sent => sent.is_ok(),
-            recv(wiring.patience_ends) -> _ => false,
+        // While there is room nothing is waited for, patience or not.
+        Overflow::Wait => match wiring.events.try_send(event) {
+            Ok(()) => true,
+            Err(TrySendError::Disconnected(_)) => false,
+            Err(TrySendError::Full(event)) => select! {
+                send(wiring.events, event) -> sent => sent.is_ok(),
+                recv(wiring.patience_ends) -> _ => false,
+            },
         },
         Overflow::CountAndDrop => match wiring.events.try_send(event) {
             Ok(()) => true,

@@ -44,7 +44,7 @@ pub struct Stats {
     pub n_events: Counter,
     /// Deliveries made, over all sinks.
     pub n_delivered_events: Counter,
-    /// Deliveries that failed, over all sinks.
+    /// Deliveries that failed, over all sinks; not those to readers that have left.
     pub n_failed_deliveries: Counter,
     /// Events that every sink has had its chance at.
     pub n_handled_events: Counter,

@@ -1,6 +1,5 @@
 //! Every recording in every variant, as linear mel power in memory; made once, read by the mixer ever after.
 
-use std::num::NonZero;
 use std::ops::Range;
 use std::path::Path;
 
@@ -60,8 +59,7 @@ impl Bank {
         seed: u64,
         progress: &dyn Fn(usize, usize),
     ) -> Result<(Self, Vec<SkippedFile>), DatasetError> {
-        let n_threads = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self::build_on(n_threads, inventory, features, config, seed, progress)
+        Self::build_on(parallel::n_cores(), inventory, features, config, seed, progress)
     }
 
     /// The same on a given number of threads.

@@ -179,8 +179,15 @@ impl Labeller<'_> {
 fn keep_edited(path: &Path, text: &str) -> std::io::Result<Option<String>> {
     match std::fs::read(path) {
         Ok(found) if found != text.as_bytes() => {
-            let mut kept = path.as_os_str().to_owned();
-            kept.push(".bak");
+            // Never over an earlier one: that may be the corrected one.
+            let kept = (1..)
+                .map(|n| {
+                    let mut kept = path.as_os_str().to_owned();
+                    kept.push(if n == 1 { ".bak".to_owned() } else { format!(".bak.{n}") });
+                    PathBuf::from(kept)
+                })
+                .find(|kept| !kept.exists())
+                .expect("numbers do not end");
             std::fs::rename(path, &kept)?;
             Ok(Some(format!("{}: other labels were there; they are kept in {}", path.display(), kept.display())))
         }

@@ -83,7 +83,7 @@ pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result
         run.validate(observer)?;
     }
     let (best_step, _) = run.progress.best.context("no validation took place")?;
-    let best = run.best_weights()?;
+    let best = run.best_weights.clone();
     let traces_network = StreamingNetwork::new(&config.network, config.features.n_mels, request.words.len(), &best)?;
     let manifest = finish(
         request,
@@ -161,10 +161,11 @@ impl<'a> Run<'a> {
             if n_steps == end && config.mine_every > 0 && end < config.n_steps {
                 self.mine(observer)?;
             }
-            if n_steps.is_multiple_of(config.checkpoint_every) || is_last || observer.is_cancelled() {
+            let is_cancelled = observer.is_cancelled();
+            if n_steps.is_multiple_of(config.checkpoint_every) || is_last || is_cancelled {
                 self.save_checkpoint()?;
             }
-            if observer.is_cancelled() {
+            if is_cancelled {
                 bail!(
                     "stopped after {n_steps} steps; go on with --resume (checkpoint {})",
                     checkpoint::path(&self.request.destination).display()
@@ -243,10 +244,6 @@ impl<'a> Run<'a> {
         observer.on_note(&format!("{} hard negatives found", found.len()));
         self.progress.hard_negatives = found.into_iter().map(Into::into).collect();
         Ok(())
-    }
-
-    fn best_weights(&self) -> Result<Weights> {
-        Ok(self.best_weights.clone())
     }
 
     fn save_checkpoint(&self) -> Result<()> {

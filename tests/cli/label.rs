@@ -220,7 +220,10 @@ fn labels_corrected_by_hand_are_kept() {
     std::fs::write(&labels, "1.0\t2.0\tmine\n").unwrap();
     let ran = label();
     assert!(ran.stderr.contains("talk.labels.txt.bak"), "{}", ran.stderr);
+    std::fs::write(&labels, "other\n").unwrap();
+    label();
     assert_eq!(std::fs::read_to_string(folder.path().join("talk.labels.txt.bak")).unwrap(), "1.0\t2.0\tmine\n");
+    assert_eq!(std::fs::read_to_string(folder.path().join("talk.labels.txt.bak.2")).unwrap(), "other\n");
 }
 
 #[test]

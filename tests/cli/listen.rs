@@ -178,7 +178,7 @@ fn a_reader_that_hangs_cannot_keep_it_from_stopping() {
     std::thread::park_timeout(Duration::from_secs(1));
     let asked = Instant::now();
     Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
-    assert!(child.wait().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(1), "events were left behind");
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     let mut rest = String::new();
     stderr.read_to_string(&mut rest).unwrap();
@@ -195,4 +195,25 @@ fn a_path_is_never_looked_for_among_the_microphones() {
         "{}",
         ran.stderr
     );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn events_that_cannot_be_written_are_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 10.0);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = tripword()
+        .args(["listen", "--model"])
+        .arg(&model)
+        .arg("--input")
+        .arg(&wav)
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(stderr.contains("could not be delivered"), "{stderr}");
 }
