@@ -27,11 +27,14 @@ fn a_word_trained_on_some_speakers_is_heard_from_others() {
         .arg(&model));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     let rows = json_lines(&ran.stdout);
-    let row = rows.iter().find(|row| row["operating_point"] == "2 FA/h" && row["condition"] == "clean").unwrap();
+    let at_target = || rows.iter().filter(|row| row["operating_point"] == "2 FA/h");
+    let sum = |key: &str| at_target().map(|row| row[key].as_f64().unwrap()).sum::<f64>();
+    // The threshold is chosen on all conditions together.
+    assert!(sum("n_false_accepts") / sum("negative_hours") <= 2.0);
+    let row = at_target().find(|row| row["condition"] == "clean").unwrap();
     eprintln!("{row}");
     assert!(row["n_spoken"].as_u64().unwrap() >= 50);
     assert!(row["negative_hours"].as_f64().unwrap() > 0.5);
-    assert!(row["false_accepts_per_hour"].as_f64().unwrap() <= 2.0);
     // A detector that knows nothing and fires twice an hour hits one word in a thousand.
     assert!(row["miss_rate"].as_f64().unwrap() < 0.5, "{row}");
 }
