@@ -200,7 +200,7 @@ fn a_signal_leaves_no_temporary_files() {
     while std::fs::read_dir(&scores).map_or(0, Iterator::count) == 0 && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
-    Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    send_signal(&child, "INT").unwrap();
     let status = child.wait().unwrap();
     let left: Vec<_> = std::fs::read_dir(&scores).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     // Either it was stopped and left nothing, or it had already finished.

@@ -75,7 +75,7 @@ fn a_signal_ends_it_cleanly_and_events_came_at_once() {
         stdout.read_line(&mut line).unwrap();
         assert_eq!(json_lines(&line).len(), 1);
         let asked = Instant::now();
-        assert!(Command::new("kill").args(["-s", signal, &child.id().to_string()]).status().unwrap().success());
+        assert!(send_signal(&child, signal).unwrap().success());
         let status = child.wait().unwrap();
         assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
         let mut stderr = String::new();
@@ -106,7 +106,7 @@ fn a_signal_ends_the_wait_for_standard_input() {
     let mut line = String::new();
     stderr.read_line(&mut line).unwrap();
     assert!(line.contains("listening"), "{line}");
-    Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
+    send_signal(&child, "TERM").unwrap();
     assert!(child.wait().unwrap().success());
 }
 
@@ -177,7 +177,7 @@ fn a_reader_that_hangs_cannot_keep_it_from_stopping() {
     assert!(line.contains("listening"), "{line}");
     std::thread::park_timeout(Duration::from_secs(1));
     let asked = Instant::now();
-    Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status().unwrap();
+    send_signal(&child, "TERM").unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(1), "events were left behind");
     assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
     let mut rest = String::new();

@@ -45,6 +45,12 @@ fn run(command: &mut Command) -> Ran {
     ran
 }
 
+/// Sends a signal by the shell's own kill: a small machine has no other.
+#[cfg(unix)]
+fn send_signal(child: &std::process::Child, signal: &str) -> std::io::Result<std::process::ExitStatus> {
+    Command::new("sh").args(["-c", &format!("kill -s {signal} {}", child.id())]).status()
+}
+
 /// A model folder with random weights, of a seed with which both words fire often.
 fn random_model(folder: &Path) -> PathBuf {
     let path = folder.join("random-model");

@@ -84,7 +84,7 @@ fn a_microphone_fires_the_events_that_label_finds_at_the_same_samples() {
             }
             events.extend(json_lines(&line));
         }
-        let terminated = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
+        let terminated = send_signal(&child, "TERM");
         is_over.store(true, Ordering::Relaxed);
         let status = child.wait().unwrap();
         let mut stderr = String::new();

@@ -114,7 +114,7 @@ fn an_interrupted_run_resumes_to_the_same_weights() {
     let mut line = String::new();
     std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
     assert!(line.contains("\"step\":50"), "{line}");
-    Command::new("kill").args(["-s", "INT", &child.id().to_string()]).status().unwrap();
+    send_signal(&child, "INT").unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
