@@ -10,11 +10,8 @@ use super::context::Context;
 use super::{Outcome, print_line, progress};
 use crate::bundle::Bundle;
 use crate::dataset::{DatasetError, Inventory};
-use crate::eval::{
-    Condition, EvalSet, Trace, WordTraces, choose_threshold, evaluate_threshold, recordings, run_streams,
-};
+use crate::eval::{Condition, EvalSet, TracedStreams, WordTraces, choose_threshold, evaluate_threshold, recordings};
 use crate::names::same_word;
-use crate::pipeline::samples_per_step;
 
 /// Measure a model on recordings: misses and false wakes, by events on continuous streams
 #[derive(Args)]
@@ -76,7 +73,7 @@ pub(super) fn run(args: &EvalArgs, mut context: Context) -> Result<Outcome> {
     let conditions = if inventory.noises.is_empty() { &conditions[..1] } else { &conditions[..] };
     let bar =
         progress::bar(conditions.len() as u64, "laying out and hearing {pos}/{len} conditions, {elapsed} elapsed");
-    let mut measured = Vec::new();
+    let mut sets = Vec::new();
     for &condition in conditions {
         let manifest = &bundle.manifest;
         let set =
@@ -84,10 +81,11 @@ pub(super) fn run(args: &EvalArgs, mut context: Context) -> Result<Outcome> {
         for file in &set.skipped {
             tracing::warn!("skipped {}: {}", file.path.display(), file.reason);
         }
-        measured.push(Measured::new(condition, set, &bundle));
+        sets.push((condition, set));
         bar.inc(1);
     }
     bar.finish_and_clear();
+    let measured: Vec<Measured> = sets.iter().map(|(condition, set)| Measured::new(*condition, set, &bundle)).collect();
     let targets = if args.target.is_empty() { vec![0.5, 1.0, 2.0] } else { args.target.clone() };
     let rows = rows(&bundle, &measured, &targets);
     if args.json {
@@ -133,41 +131,18 @@ fn read_inventory(data: &Path, asked: &[String], bundle: &Bundle) -> Result<Inve
 }
 
 /// One condition's streams and what the network makes of them.
-struct Measured {
+struct Measured<'a> {
     condition: Condition,
-    set: EvalSet,
-    positive_traces: Vec<Trace>,
-    negative_traces: Vec<Trace>,
-    samples_per_step: u64,
-    warm_up_samples: u64,
+    set: &'a EvalSet,
+    positives: TracedStreams<'a>,
+    negatives: TracedStreams<'a>,
 }
 
-impl Measured {
-    fn new(condition: Condition, set: EvalSet, bundle: &Bundle) -> Self {
+impl<'a> Measured<'a> {
+    fn new(condition: Condition, set: &'a EvalSet, bundle: &Bundle) -> Self {
         let manifest = &bundle.manifest;
-        Self {
-            condition,
-            positive_traces: run_streams(&bundle.network, &set.positives),
-            negative_traces: run_streams(&bundle.network, &set.negatives),
-            set,
-            samples_per_step: samples_per_step(manifest),
-            warm_up_samples: manifest.model.warm_up_ms.samples(manifest.features.sample_rate()),
-        }
-    }
-
-    fn traces<'a>(&'a self, word_idx: usize, is_positive: bool) -> WordTraces<'a> {
-        let (streams, traces) = if is_positive {
-            (&self.set.positives, &self.positive_traces)
-        } else {
-            (&self.set.negatives, &self.negative_traces)
-        };
-        WordTraces {
-            word_idx,
-            streams,
-            traces,
-            samples_per_step: self.samples_per_step,
-            warm_up_samples: self.warm_up_samples,
-        }
+        let run = |streams| TracedStreams::new(&bundle.network, &manifest.features, &manifest.model, streams);
+        Self { condition, positives: run(&set.positives), negatives: run(&set.negatives), set }
     }
 }
 
@@ -181,15 +156,15 @@ fn rows(bundle: &Bundle, measured: &[Measured], targets: &[f64]) -> Vec<Row> {
         }
         let own = ("model".to_owned(), word.trigger.threshold);
         // One threshold for all conditions, as a user has one.
-        let negatives: Vec<WordTraces> = measured.iter().map(|part| part.traces(word_idx, false)).collect();
+        let negatives: Vec<WordTraces> = measured.iter().map(|part| part.negatives.word(word_idx)).collect();
         let chosen = targets
             .iter()
             .map(|&target| (format!("{target} FA/h"), choose_threshold(&negatives, word.trigger, target).threshold));
         for (operating_point, threshold) in std::iter::once(own).chain(chosen) {
             for part in measured {
                 let trigger = word.trigger.with_threshold(threshold);
-                let outcome = part.traces(word_idx, true).outcome(trigger);
-                let point = evaluate_threshold(&[part.traces(word_idx, false)], word.trigger, threshold);
+                let outcome = part.positives.word(word_idx).outcome(trigger);
+                let point = evaluate_threshold(&[part.negatives.word(word_idx)], word.trigger, threshold);
                 rows.push(Row {
                     word: word.name.clone(),
                     operating_point: operating_point.clone(),

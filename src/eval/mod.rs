@@ -13,9 +13,11 @@ mod operating_point;
 pub mod recordings;
 mod stream;
 mod trace;
+mod traced_streams;
 
 pub use assemble::{Condition, EvalClip, EvalSet, assemble};
 pub use matching::{Outcome, match_events};
 pub use operating_point::{OperatingPoint, WordTraces, choose_threshold, evaluate_threshold};
 pub use stream::{EvalStream, Truth};
 pub use trace::{Trace, run_streams};
+pub use traced_streams::TracedStreams;

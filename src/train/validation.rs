@@ -1,7 +1,7 @@
 //! How good the network is now, on speakers it has not been trained on.
 
 use crate::detector::TriggerConfig;
-use crate::eval::{EvalStream, OperatingPoint, Outcome, Trace, WordTraces, choose_threshold, run_streams};
+use crate::eval::{EvalStream, OperatingPoint, Outcome, TracedStreams, choose_threshold};
 use crate::model::StreamingNetwork;
 
 use super::TrainConfig;
@@ -44,43 +44,24 @@ impl Validation {
     }
 }
 
-/// The traces of the validation set under one network.
+/// The validation set under one network.
 pub(super) struct ValidationTraces<'a> {
-    set: &'a ValidationSet,
-    positives: Vec<Trace>,
-    negatives: Vec<Trace>,
-    samples_per_step: u64,
-    warm_up_samples: u64,
+    positives: TracedStreams<'a>,
+    negatives: TracedStreams<'a>,
 }
 
 impl<'a> ValidationTraces<'a> {
     pub(super) fn new(config: &TrainConfig, network: &StreamingNetwork, set: &'a ValidationSet) -> Self {
-        Self {
-            positives: run_streams(network, &set.positives),
-            negatives: run_streams(network, &set.negatives),
-            samples_per_step: (config.network.frames_per_step() * config.features.hop_length_samples) as u64,
-            warm_up_samples: config.network.warm_up_ms.samples(config.features.sample_rate()),
-            set,
-        }
-    }
-
-    fn word(&self, word_idx: usize, streams: &'a [EvalStream], traces: &'a [Trace]) -> WordTraces<'a> {
-        WordTraces {
-            word_idx,
-            streams,
-            traces,
-            samples_per_step: self.samples_per_step,
-            warm_up_samples: self.warm_up_samples,
-        }
+        let run = |streams| TracedStreams::new(network, &config.features, &config.network, streams);
+        Self { positives: run(&set.positives), negatives: run(&set.negatives) }
     }
 
     /// Chooses each word's threshold for `target_per_hour` and counts the misses there.
-    pub(super) fn validate(&'a self, n_words: usize, trigger: TriggerConfig, target_per_hour: f64) -> Validation {
+    pub(super) fn validate(&self, n_words: usize, trigger: TriggerConfig, target_per_hour: f64) -> Validation {
         let words = (0..n_words)
             .map(|word_idx| {
-                let negatives = self.word(word_idx, &self.set.negatives, &self.negatives);
-                let point = choose_threshold(&[negatives], trigger, target_per_hour);
-                let positives = self.word(word_idx, &self.set.positives, &self.positives);
+                let point = choose_threshold(&[self.negatives.word(word_idx)], trigger, target_per_hour);
+                let positives = self.positives.word(word_idx);
                 WordResult { outcome: positives.outcome(trigger.with_threshold(point.threshold)), point }
             })
             .collect();
