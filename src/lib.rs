@@ -23,6 +23,7 @@
 //! |---|---|---|
 //! | [`units`] | sample rates, milliseconds, decibels | |
 //! | [`files`] | files that appear whole or not at all | |
+//! | [`difference`] | where two settings differ | |
 //! | [`names`] | when two spellings mean one word | |
 //! | [`parallel`] | the same work over many things, on some threads | |
 //! | [`audio`] | sources of samples: capture (hardware), WAV (files), PCM (standard input); resampling | `units` |
@@ -65,6 +66,7 @@ pub mod daemon;
 #[cfg(feature = "train")]
 pub mod dataset;
 pub mod detector;
+pub mod difference;
 #[cfg(feature = "train")]
 pub mod eval;
 pub mod events;

@@ -6,6 +6,8 @@
 #![allow(clippy::disallowed_methods)] // this test plays the outside world, which keeps its own time
 #![allow(clippy::print_stdout)] // a test may say what it measured
 
+mod common;
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -15,6 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use common::{ALSA_CONF, alsa_fifo_config};
 use tripword::audio::capture::{CaptureConfig, open_capture};
 use tripword::audio::devices::list_devices;
 use tripword::audio::resample::at_model_rate;
@@ -22,7 +25,6 @@ use tripword::audio::{AudioError, AudioSource, ChannelChoice, Read};
 use tripword::units::{Milliseconds, SampleRate};
 
 const FIFO: &str = "TRIPWORD_TEST_FIFO";
-const ALSA_CONF: &str = "/usr/share/alsa/alsa.conf";
 const RATE: u64 = 16_000;
 
 /// Runs the test `child` of this file alone in a new process, with a virtual microphone of the given rate and channels.
@@ -35,17 +37,7 @@ fn in_process_with_microphone(child: &str, rate: u64, n_channels: u16) {
     let fifo = folder.path().join("mic.fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let conf = folder.path().join("asound.conf");
-    // What comes out of the FIFO is taken in whatever format was negotiated, so the plug above it has one fixed format.
-    // It is the one that the capture prefers, so nothing is converted on the way.
-    let slave = format!("{{ pcm \"wavmic_raw\" format FLOAT_LE channels {n_channels} rate {rate} }}");
-    let text = format!(
-        "<{ALSA_CONF}>\n\
-         pcm.wavmic_raw {{ type file slave.pcm \"null\" file \"/dev/null\" infile \"{}\" format \"raw\" }}\n\
-         pcm.wavmic {{ type plug slave {slave} hint {{ show on description \"test mic\" }} }}\n\
-         pcm.!default {{ type plug slave {slave} }}\n",
-        fifo.display()
-    );
-    std::fs::write(&conf, text).unwrap();
+    std::fs::write(&conf, alsa_fifo_config(&fifo, rate, n_channels)).unwrap();
     let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", child, "--ignored", "--nocapture"])
         .env("ALSA_CONFIG_PATH", &conf)

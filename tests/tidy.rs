@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("files", &[]),
+    ("difference", &[]),
     ("names", &[]),
     ("parallel", &[]),
     ("audio", &["files", "units"]),
@@ -14,14 +15,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("kernels", &[]),
     ("model", &["kernels", "units"]),
     ("detector", &["units"]),
-    ("bundle", &["detector", "features", "model", "names"]),
+    ("bundle", &["detector", "difference", "features", "model", "names"]),
     ("pipeline", &["bundle", "detector", "features", "model", "units"]),
     ("events", &["bundle", "detector", "units"]),
     ("label", &["audio", "bundle", "events", "files", "pipeline", "units"]),
     ("daemon", &["audio", "bundle", "detector", "events", "pipeline", "units"]),
     ("dataset", &["audio", "features", "names", "parallel", "units"]),
     ("eval", &["dataset", "detector", "features", "model", "parallel", "units"]),
-    ("train", &["bundle", "dataset", "detector", "eval", "features", "files", "model", "parallel", "units"]),
+    (
+        "train",
+        &["bundle", "dataset", "detector", "difference", "eval", "features", "files", "model", "parallel", "units"],
+    ),
     ("config", &["bundle", "names", "train", "units"]),
 ];
 

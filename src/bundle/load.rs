@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::builtin::BUILTIN_MODELS;
 use super::{BundleError, FORMAT_VERSION, MANIFEST_FILE, Manifest, WEIGHTS_FILE};
+use crate::difference::first_difference;
 use crate::model::{StreamingNetwork, Weights};
 use crate::names::same_word;
 
@@ -193,18 +194,6 @@ fn check_metadata(place: &str, manifest: &Manifest, metadata: &HashMap<String, S
     match first_difference("", &trained, &found) {
         None => Ok(()),
         Some((key, trained, found)) => Err(BundleError::Mismatch { place: place.into(), key, trained, found }),
-    }
-}
-
-/// The first key at which two JSON values differ, with both values.
-fn first_difference(key: &str, trained: &Value, found: &Value) -> Option<(String, String, String)> {
-    match (trained, found) {
-        (Value::Object(a), Value::Object(b)) if a.keys().eq(b.keys()) => a.iter().find_map(|(name, value)| {
-            let dot = if key.is_empty() { "" } else { "." };
-            first_difference(&format!("{key}{dot}{name}"), value, &b[name])
-        }),
-        _ if trained == found => None,
-        _ => Some((key.to_owned(), trained.to_string(), found.to_string())),
     }
 }
 

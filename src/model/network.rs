@@ -1,6 +1,7 @@
 //! The differentiable form: batches of clips through candle, for training and for checks.
 
 use candle_core::{DType, Device, Tensor};
+use candle_nn::{Linear, Module};
 
 use super::{ModelConfig, Weights, WeightsError};
 use crate::kernels::{Activation, ConvShape, gru_sequence, unfold_conv};
@@ -47,7 +48,7 @@ pub struct Network {
     n_mels: usize,
     convolutions: Vec<Layer>,
     gru: Vec<GruLayer>,
-    head: Layer,
+    head: Linear,
 }
 
 impl Network {
@@ -73,7 +74,7 @@ impl Network {
                     })
                 })
                 .collect::<Result<_, WeightsError>>()?,
-            head: layer("head".into())?,
+            head: Linear::new(tensor("head.weight".into())?, Some(tensor("head.bias".into())?)),
             config: config.clone(),
             n_mels,
         })
@@ -131,13 +132,7 @@ impl Network {
             let n_steps = x.dim(1)?;
             next.hidden.push(x.narrow(1, n_steps - 1, 1)?.squeeze(1)?.contiguous()?.detach());
         }
-        let x = drop_out(x, dropout)?;
-        let (batch, n_steps, hidden) = x.dims3()?;
-        let logits = x
-            .reshape((batch * n_steps, hidden))?
-            .matmul(&self.head.weight.t()?)?
-            .broadcast_add(&self.head.bias)?
-            .reshape((batch, n_steps, ()))?;
+        let logits = self.head.forward(&drop_out(x, dropout)?)?;
         Ok((logits, next))
     }
 }

@@ -11,6 +11,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
+use crate::difference::first_difference;
 use crate::files::write_whole;
 use crate::model::NetworkState;
 
@@ -89,7 +90,7 @@ pub(super) fn load(path: &Path, config: &TrainConfig, words: &[String]) -> Resul
     if header.words != words {
         bail!("the checkpoint {} is for the words {:?}, this run is for {words:?}", path.display(), header.words);
     }
-    if let Some(difference) = first_difference(&header.config, config)? {
+    if let Some(difference) = setting_that_differs(&header.config, config)? {
         bail!(
             "the checkpoint {} was made with {difference}; resume with the same settings, or delete it to start afresh",
             path.display()
@@ -121,16 +122,7 @@ pub(super) fn load(path: &Path, config: &TrainConfig, words: &[String]) -> Resul
 
 /// The first setting that differs, in words. The number of steps may change, since a run can be prolonged; and what helps
 /// against divergence.
-fn first_difference(saved: &TrainConfig, asked: &TrainConfig) -> Result<Option<String>> {
-    fn walk(key: &str, saved: &serde_json::Value, asked: &serde_json::Value) -> Option<String> {
-        match (saved, asked) {
-            (serde_json::Value::Object(a), serde_json::Value::Object(b)) if a.keys().eq(b.keys()) => {
-                a.iter().find_map(|(name, value)| walk(&format!("{key}.{name}"), value, &b[name]))
-            }
-            _ if saved == asked => None,
-            _ => Some(format!("{key} = {saved}, this run has {asked}")),
-        }
-    }
+fn setting_that_differs(saved: &TrainConfig, asked: &TrainConfig) -> Result<Option<String>> {
     let asked = TrainConfig {
         n_steps: saved.n_steps,
         n_mixers: saved.n_mixers,
@@ -139,5 +131,6 @@ fn first_difference(saved: &TrainConfig, asked: &TrainConfig) -> Result<Option<S
         patience: saved.patience,
         ..asked.clone()
     };
-    Ok(walk("train", &serde_json::to_value(saved)?, &serde_json::to_value(&asked)?))
+    let difference = first_difference("train", &serde_json::to_value(saved)?, &serde_json::to_value(&asked)?);
+    Ok(difference.map(|(key, saved, asked)| format!("{key} = {saved}, this run has {asked}")))
 }

@@ -7,9 +7,9 @@ use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::common::ALSA_CONF;
 use super::*;
 
-const ALSA_CONF: &str = "/usr/share/alsa/alsa.conf";
 /// What the capture asks of the device at a time; the file plugin wants whole blocks.
 const BLOCK_SAMPLES: usize = 320;
 
@@ -40,15 +40,7 @@ fn a_microphone_fires_the_events_that_label_finds_at_the_same_samples() {
     let fifo = folder.path().join("mic.fifo");
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let conf = folder.path().join("asound.conf");
-    let slave = "{ pcm \"wavmic_raw\" format FLOAT_LE channels 1 rate 16000 }";
-    let text = format!(
-        "<{ALSA_CONF}>\n\
-         pcm.wavmic_raw {{ type file slave.pcm \"null\" file \"/dev/null\" infile \"{}\" format \"raw\" }}\n\
-         pcm.wavmic {{ type plug slave {slave} hint {{ show on description \"test mic\" }} }}\n\
-         pcm.!default {{ type plug slave {slave} }}\n",
-        fifo.display()
-    );
-    std::fs::write(&conf, text).unwrap();
+    std::fs::write(&conf, common::alsa_fifo_config(&fifo, 16_000, 1)).unwrap();
     // Read and write: opening does not wait for a reader, and none may leave while ALSA opens the device again.
     let mut microphone = OpenOptions::new().read(true).write(true).open(&fifo).unwrap();
     let is_over = AtomicBool::new(false);

@@ -110,3 +110,19 @@ pub(crate) fn random_sound(seed: u64, n_samples: usize) -> Vec<f32> {
     }
     samples
 }
+
+/// ALSA's own configuration, which a test's stands on.
+pub(crate) const ALSA_CONF: &str = "/usr/share/alsa/alsa.conf";
+
+/// A configuration in which the device `wavmic`, and the default, take 32-bit floats from a FIFO. What comes out of the FIFO is
+/// taken in whatever format was negotiated, so the plug above it has one fixed format: the one that the capture prefers.
+pub(crate) fn alsa_fifo_config(fifo: &std::path::Path, rate: u64, n_channels: u16) -> String {
+    let slave = format!("{{ pcm \"wavmic_raw\" format FLOAT_LE channels {n_channels} rate {rate} }}");
+    format!(
+        "<{ALSA_CONF}>\n\
+         pcm.wavmic_raw {{ type file slave.pcm \"null\" file \"/dev/null\" infile \"{}\" format \"raw\" }}\n\
+         pcm.wavmic {{ type plug slave {slave} hint {{ show on description \"test mic\" }} }}\n\
+         pcm.!default {{ type plug slave {slave} }}\n",
+        fifo.display()
+    )
+}
