@@ -54,6 +54,11 @@ impl FeatureStage {
         }
     }
 
+    /// Samples that complete the step begun.
+    pub fn n_samples_to_next_step(&self) -> u64 {
+        self.samples_per_step - self.n_pending_samples
+    }
+
     /// Takes samples and moves the steps they complete into `block`, replacing its content; gives whether there are any.
     pub fn push(&mut self, samples: &[f32], block: &mut FeatureBlock) -> bool {
         self.n_pending_samples += samples.len() as u64;

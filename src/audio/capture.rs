@@ -23,9 +23,6 @@ use super::devices::{NamedDevice, find_device, reason};
 use super::{AudioError, ChannelChoice};
 use crate::units::{Milliseconds, SampleRate};
 
-/// The length of a block that is asked of the device; it may choose another. Twice a feature hop, so waiting costs little.
-const BLOCK: Milliseconds = Milliseconds(20);
-
 /// What nearly all hardware can do when it cannot do the preferred rate.
 const SECOND_RATE: u32 = 48_000;
 
@@ -50,6 +47,8 @@ pub struct CaptureConfig {
     /// Taken if the device can; else 48 kHz, else what is nearest to that. `None`: the model's rate, but 48 kHz from a device that
     /// offers every rate there is.
     pub prefer_rate: Option<SampleRate>,
+    /// The length of a block that is asked of the device; it may choose another.
+    pub block: Milliseconds,
     /// How much sound the ring holds while the reader is busy.
     pub ring: Milliseconds,
     /// Wall time without any sample after which the device counts as gone.
@@ -62,6 +61,7 @@ impl Default for CaptureConfig {
             device: None,
             channels: ChannelChoice::Mix,
             prefer_rate: None,
+            block: Milliseconds(20),
             ring: Milliseconds(2000),
             stall_timeout: Duration::from_secs(2),
         }
@@ -146,7 +146,7 @@ fn open_named(named: &NamedDevice, config: &CaptureConfig) -> Result<(CaptureStr
     }
     let mut last_error = None;
     for candidate in candidates {
-        let n_block = BLOCK.samples(SampleRate::new(candidate.rate)) as u32;
+        let n_block = config.block.samples(SampleRate::new(candidate.rate)) as u32;
         for buffer_size in [BufferSize::Fixed(n_block), BufferSize::Default] {
             match start(named, candidate, buffer_size, config) {
                 Ok(opened) => return Ok(opened),

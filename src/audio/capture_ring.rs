@@ -1,9 +1,10 @@
 //! Between the audio callback and the reading thread: a ring of samples, and beside it a ring of the gaps in them.
 //!
 //! The callback's side never waits, locks, allocates or logs. When the ring is full, samples are lost: each is counted, and the
-//! place of each gap is known to the sample. The reading side sleeps until the callback wakes it.
+//! place of each gap is known to the sample. The reading side sleeps until the callback wakes it, which is when as much is there
+//! as it asked for: a processor that is woken seldom stays cool.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -80,6 +81,8 @@ pub(super) struct Shared {
     fault: OnceLock<String>,
     /// The thread to wake.
     reader: OnceLock<Thread>,
+    /// Samples that the reader waits for.
+    n_wanted: AtomicUsize,
     /// Samples lost after the last one in the ring, told when the stream ends.
     n_lost_at_end: AtomicU64,
     /// Errors since samples last came: above a few, whatever their kind, something spins.
@@ -162,7 +165,13 @@ impl CaptureSink {
             self.n_lost += n_lost;
         }
         shared.errors_in_a_row.store(0, Ordering::Relaxed);
-        shared.wake();
+        // The reader tells what it wants and then looks at the ring; here it is the other way round. In one order for both
+        // sides, one of them sees what the other did.
+        fence(Ordering::SeqCst);
+        let n_filled = self.ring_capacity - n_free + n_fitting;
+        if n_filled >= shared.n_wanted.load(Ordering::Relaxed) || n_filled == self.ring_capacity {
+            shared.wake();
+        }
     }
 
     /// Tells the reader of the open gap, before any sample that follows it is in the ring; false when there is no room for that.
@@ -194,8 +203,10 @@ pub struct CaptureSource {
     device: String,
     rate: SampleRate,
     stall_timeout: Duration,
-    /// When samples last came, or when the stream began.
+    /// When samples were last seen to come, or when the stream began.
     last_samples: Instant,
+    /// Samples that waited in the ring then.
+    n_seen: usize,
     /// Samples taken from the ring.
     position: u64,
     is_over: bool,
@@ -207,12 +218,13 @@ impl CaptureSource {
         &self.shared.counters
     }
 
-    /// What the rings hold next.
-    fn take(&mut self, chunk: &mut [f32]) -> Option<Read> {
+    /// What the rings hold next: a whole chunk, or what comes before a gap, or if `is_last` whatever there is.
+    fn take(&mut self, chunk: &mut [f32], is_last: bool) -> Option<Read> {
         // A gap is told before the samples after it come, so the samples are looked at first:
         // every gap before any of these `n_ready` can be seen.
         let n_ready = self.samples.slots();
         let mut n = n_ready.min(chunk.len());
+        let mut is_whole = n == chunk.len() || is_last;
         if let Ok(&gap) = self.gaps.peek() {
             if gap.position == self.position {
                 self.gaps.pop().expect("it was just seen");
@@ -220,8 +232,9 @@ impl CaptureSource {
             }
             let n_before_gap = gap.position - self.position;
             n = n.min(usize::try_from(n_before_gap).unwrap_or(usize::MAX));
+            is_whole = true;
         }
-        if n == 0 {
+        if n == 0 || !is_whole {
             return None;
         }
         self.samples.pop_entire_slice(&mut chunk[..n]).expect("so many slots were filled");
@@ -255,21 +268,34 @@ impl AudioSource for CaptureSource {
         if self.is_over {
             return Ok(Read::End);
         }
+        let n_wanted = chunk.len().min(self.samples.buffer().capacity());
+        let chunk = &mut chunk[..n_wanted];
         let this_thread = thread::current();
         let is_woken = self.shared.reader.get_or_init(|| this_thread.clone()).id() == this_thread.id();
+        self.shared.n_wanted.store(n_wanted, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         loop {
             // Looked at before the rings: what was put in before the stream ended is still delivered.
+            let fault = self.shared.fault.get();
             let is_abandoned = self.samples.is_abandoned();
-            if let Some(read) = self.take(chunk) {
+            let is_last = fault.is_some() || is_abandoned;
+            let reason = fault.cloned();
+            if let Some(read) = self.take(chunk, is_last) {
                 self.last_samples = Instant::now();
+                self.n_seen = 0;
                 return Ok(read);
             }
-            if let Some(reason) = self.shared.fault.get() {
+            if let Some(reason) = reason {
                 self.is_over = true;
-                return Err(AudioError::DeviceLost { device: self.device.clone(), reason: reason.clone() });
+                return Err(AudioError::DeviceLost { device: self.device.clone(), reason });
             }
             if is_abandoned {
                 return Ok(self.end());
+            }
+            let n_ready = self.samples.slots();
+            if n_ready > self.n_seen {
+                self.n_seen = n_ready;
+                self.last_samples = Instant::now();
             }
             let waited = self.last_samples.elapsed();
             let Some(left) = self.stall_timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
@@ -311,6 +337,7 @@ pub(super) fn capture_ring(
         rate,
         stall_timeout,
         last_samples: Instant::now(),
+        n_seen: 0,
         position: 0,
         is_over: false,
     };
@@ -377,7 +404,7 @@ mod tests {
         assert_eq!(source.read(&mut chunk).unwrap(), Read::Samples(5));
         assert_eq!(chunk[4], 24.0);
         assert_eq!(source.read(&mut chunk).unwrap(), Read::Gap { lost_samples: 15 });
-        assert_eq!(source.read(&mut chunk).unwrap(), Read::Samples(10));
+        assert_eq!(source.read(&mut chunk[..10]).unwrap(), Read::Samples(10));
         assert_eq!(chunk[0], 40.0);
         let counts = source.counters().counts();
         let expected =
@@ -465,8 +492,9 @@ mod tests {
         let (mut sink, mut source) =
             capture_ring("test".to_owned(), SampleRate::MODEL, map, 10, Duration::from_millis(30));
         sink.push(&[0.5], |s| s);
-        assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Read::Samples(1));
+        let began = Instant::now();
         assert!(matches!(source.read(&mut [0.0; 4]), Err(AudioError::DeviceSilent { .. })));
+        assert!(began.elapsed() >= Duration::from_millis(30));
         assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Read::End);
     }
 

@@ -44,8 +44,8 @@ pub trait AudioSource: Send {
     /// A short name for logs and events: a path, a device id, `-`.
     fn name(&self) -> &str;
 
-    /// Blocks until there is at least one sample, a gap or the end. Never returns more than `chunk.len()` samples;
-    /// `chunk` must not be empty.
+    /// Blocks until there are samples, a gap or the end; a microphone, until the chunk is full or there is a gap or the end.
+    /// Never returns more than `chunk.len()` samples; `chunk` must not be empty.
     ///
     /// # Errors
     /// When the file is damaged or the device is lost; the stream is over then.

@@ -100,6 +100,11 @@ impl Resampler {
         self.n_out += (out.len() - n_before) as u64;
     }
 
+    /// Samples to push until about `n_out` more have been appended.
+    fn n_in_for(&self, n_out: usize) -> usize {
+        self.engine.as_ref().map_or(n_out, |engine| engine.n_in_for(n_out))
+    }
+
     /// Ends the stream: appends what the converter still holds, so that the whole stream's length comes out exact,
     /// and starts anew.
     pub fn finish(&mut self, out: &mut Vec<f32>) {
@@ -199,6 +204,11 @@ impl Engine {
         }
     }
 
+    fn n_in_for(&self, n_out: usize) -> usize {
+        let n_blocks = (n_out + self.n_to_trim).div_ceil(self.block_out.len());
+        (n_blocks * self.block_in.len()).saturating_sub(self.n_gathered)
+    }
+
     /// Completes the block at hand with silence and converts it.
     fn push_silent_rest(&mut self, out: &mut Vec<f32>) {
         self.block_in[self.n_gathered..].fill(0.0);
@@ -248,8 +258,8 @@ impl<S: AudioSource> Resampled<S> {
     /// When one of the rates is not within [`RATE_MIN`] and [`RATE_MAX`].
     pub fn new(source: S, to: SampleRate) -> Result<Self, AudioError> {
         let resampler = Resampler::new(source.sample_rate(), to)?;
-        // A hundredth of a second: a live source hands over less, a file is read at no cost worth counting.
-        let chunk = vec![0.0; (source.sample_rate().hz() / 100).max(1) as usize].into_boxed_slice();
+        // A tenth of a second: more than the detector asks of a live source at a time.
+        let chunk = vec![0.0; (source.sample_rate().hz() / 10).max(1) as usize].into_boxed_slice();
         Ok(Self {
             source,
             resampler,
@@ -288,11 +298,12 @@ impl<S: AudioSource> Resampled<S> {
         scaled(self.input_position, self.resampler.from, self.resampler.to)
     }
 
-    /// Reads the source once.
-    fn advance(&mut self) {
+    /// Reads the source once, as much as makes `n_wanted` samples if it can be had.
+    fn advance(&mut self, n_wanted: usize) {
         self.ready.clear();
         self.n_handed_out = 0;
-        match self.source.read(&mut self.chunk) {
+        let n_most = self.resampler.n_in_for(n_wanted).clamp(1, self.chunk.len());
+        match self.source.read(&mut self.chunk[..n_most]) {
             Ok(Read::Samples(n)) => {
                 self.input_position += n as u64;
                 self.resampler.push(&self.chunk[..n], &mut self.ready);
@@ -343,7 +354,7 @@ impl<S: AudioSource> AudioSource for Resampled<S> {
             match self.next.front() {
                 Some(Ok(Read::End)) => return Ok(Read::End),
                 Some(_) => return self.next.pop_front().expect("it was just seen"),
-                None => self.advance(),
+                None => self.advance(chunk.len()),
             }
         }
     }

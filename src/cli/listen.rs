@@ -158,6 +158,7 @@ fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Resu
                 device: device.or(configured).map(str::to_owned),
                 channels,
                 prefer_rate: Some(settings.input.rate_hz).filter(|&hz| hz > 0).map(SampleRate::new),
+                block: settings.input.block_ms,
                 ring: settings.input.ring_ms,
                 stall_timeout: Duration::from_millis(settings.input.stall_timeout_ms.0.into()),
             };

@@ -14,8 +14,6 @@ mod progress;
 mod quiet;
 #[cfg(feature = "train")]
 mod train;
-#[cfg(feature = "train")]
-mod train_environment;
 
 use std::process::ExitCode;
 

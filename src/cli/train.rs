@@ -10,12 +10,13 @@ use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::context::Context;
-use super::{Outcome, print_line, progress, train_environment};
+use super::{Outcome, print_line, progress};
 use crate::bundle::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, check_destination};
 use crate::dataset::{Bank, Inventory, SkippedFile};
 use crate::eval::{Condition, recordings};
 use crate::train::{
-    StepReport, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, checkpoint_path, train,
+    StepReport, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, checkpoint_path,
+    environment, train,
 };
 
 /// Signal-to-noise ratio of the noisy half of validation.
@@ -69,7 +70,7 @@ pub(super) struct TrainArgs {
 }
 
 pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
-    train_environment::ensure();
+    environment::ensure();
     if let Some(steps) = args.steps {
         context.set_flag("--steps", "train.n_steps", i64::from(steps))?;
     }

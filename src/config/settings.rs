@@ -46,6 +46,8 @@ pub struct InputSettings {
     pub pcm_channels: u16,
     /// Format of raw samples on standard input.
     pub pcm_format: String,
+    /// Length of the blocks asked of the microphone.
+    pub block_ms: Milliseconds,
     /// Size of the ring between the audio callback and the feature thread.
     pub ring_ms: Milliseconds,
     /// A device that is silent for so long is taken as lost.
@@ -158,6 +160,7 @@ impl Settings {
         }
         in_range("input.pcm_rate_hz", input.pcm_rate_hz, 1000..=768_000)?;
         in_range("input.pcm_channels", input.pcm_channels.into(), 1..=256)?;
+        in_range("input.block_ms", input.block_ms.0, 5..=100)?;
         in_range("input.ring_ms", input.ring_ms.0, 100..=60_000)?;
         in_range("input.stall_timeout_ms", input.stall_timeout_ms.0, 100..=3_600_000)?;
         let levels = ["error", "warn", "info", "debug", "trace"];

@@ -11,10 +11,7 @@ use super::stats::Stats;
 use super::thread::JoinOnDrop;
 use crate::audio::{AudioError, AudioSource, Read};
 use crate::bundle::Bundle;
-use crate::pipeline::{FeatureBlock, FeatureStage};
-
-/// Samples asked for at a time: a step of the default model. A live source gives what it has.
-const CHUNK_SAMPLES: usize = 1280;
+use crate::pipeline::{FeatureBlock, FeatureStage, samples_per_step};
 
 pub(super) fn start(
     source: Box<dyn AudioSource>,
@@ -34,15 +31,21 @@ fn run(
     stats: &Stats,
 ) -> Result<(), AudioError> {
     let mut stage = FeatureStage::new(&bundle.manifest);
-    let mut chunk = vec![0.0; CHUNK_SAMPLES];
+    let mut chunk = vec![0.0; samples_per_step(&bundle.manifest) as usize];
     let mut block = FeatureBlock::default();
     loop {
-        let read = source.read(&mut chunk);
+        // Less would wake this thread more often than the network, to no end.
+        let n_wanted = stage.n_samples_to_next_step() as usize;
+        let read = source.read(&mut chunk[..n_wanted]);
         let started = Instant::now();
         let completed = match read {
             Ok(Read::Samples(n_samples)) => {
+                let completed = stage.push(&chunk[..n_samples], &mut block);
+                if stats.n_samples.get() == 0 {
+                    tracing::info!("the first samples are through the front end");
+                }
                 stats.n_samples.add(n_samples as u64);
-                stage.push(&chunk[..n_samples], &mut block)
+                completed
             }
             Ok(Read::Gap { lost_samples }) => {
                 stats.n_gaps.add(1);

@@ -11,6 +11,9 @@ fn mel_to_hz(mel: f64) -> f64 {
     700.0 * (10f64.powf(mel / 2595.0) - 1.0)
 }
 
+/// Sums that a band is gathered in: they fill a vector, and none waits for another.
+const SUMS: usize = 4;
+
 /// One band: weights for the bins from `first_bin` on.
 #[derive(Debug, Clone)]
 struct Band {
@@ -67,7 +70,16 @@ impl MelFilterbank {
     pub fn apply(&self, power: &[f32], bands: &mut [f32]) {
         for (band, out) in self.bands.iter().zip(bands) {
             let bins = &power[band.first_bin..band.first_bin + band.weights.len()];
-            *out = band.weights.iter().zip(bins).map(|(weight, bin)| weight * bin).sum();
+            let (weights, more_weights) = band.weights.as_chunks::<SUMS>();
+            let (bins, more_bins) = bins.as_chunks::<SUMS>();
+            let mut sums = [0.0; SUMS];
+            for (weights, bins) in weights.iter().zip(bins) {
+                for ((sum, weight), bin) in sums.iter_mut().zip(weights).zip(bins) {
+                    *sum += weight * bin;
+                }
+            }
+            let rest: f32 = more_weights.iter().zip(more_bins).map(|(weight, bin)| weight * bin).sum();
+            *out = sums.iter().sum::<f32>() + rest;
         }
     }
 }

@@ -13,6 +13,10 @@ pub const FRAMES_PER_FFT: usize = 2;
 /// with integer scale are wrong by more than this and show up in the count of limited samples.
 pub const SAMPLE_LIMIT: f32 = 1.0e4;
 
+fn is_usable(sample: f32) -> bool {
+    sample.abs() <= SAMPLE_LIMIT
+}
+
 /// Turns samples into linear mel power; white noise of variance `v` gives `v` in every FFT bin.
 ///
 /// Carries the samples that later frames still need. Samples that are not finite become 0 and are counted, so one NaN
@@ -75,13 +79,13 @@ impl MelPowerExtractor {
             let n_taken = samples.len().min(self.pending.len() - self.n_pending);
             let (taken, rest) = samples.split_at(n_taken);
             let room = &mut self.pending[self.n_pending..self.n_pending + n_taken];
-            for (slot, &sample) in room.iter_mut().zip(taken) {
-                *slot = if sample.abs() <= SAMPLE_LIMIT {
-                    sample
-                } else {
-                    self.n_unusable_samples += 1;
-                    if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) }
-                };
+            if taken.iter().fold(true, |all, sample| all & is_usable(*sample)) {
+                room.copy_from_slice(taken);
+            } else {
+                for (slot, &sample) in room.iter_mut().zip(taken) {
+                    self.n_unusable_samples += u64::from(!is_usable(sample));
+                    *slot = if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) };
+                }
             }
             self.n_pending += n_taken;
             samples = rest;
@@ -103,11 +107,11 @@ impl MelPowerExtractor {
         self.spectrum[n_window..].fill(Complex::default());
         self.fft.process_with_scratch(&mut self.spectrum, &mut self.fft_scratch);
 
-        // With Z = FFT(a + ib): A[k] = (Z[k] + Z*[N-k]) / 2 and B[k] = (Z[k] - Z*[N-k]) / 2i.
-        let n_fft = self.spectrum.len();
+        // With Z = FFT(a + ib): A[k] = (Z[k] + Z*[N-k]) / 2 and B[k] = (Z[k] - Z*[N-k]) / 2i; Z[N] is Z[0].
         let [power_a, power_b] = &mut self.power;
-        for (k, (a, b)) in power_a.iter_mut().zip(power_b.iter_mut()).enumerate() {
-            let (z, mirror) = (self.spectrum[k], self.spectrum[(n_fft - k) % n_fft]);
+        let powers = power_a.iter_mut().zip(power_b.iter_mut());
+        let mirrors = self.spectrum[..1].iter().chain(self.spectrum[1..].iter().rev());
+        for ((z, mirror), (a, b)) in self.spectrum.iter().zip(mirrors).zip(powers) {
             let (sum, difference) = (z + mirror.conj(), z - mirror.conj());
             *a = 0.25 * sum.norm_sqr();
             *b = 0.25 * difference.norm_sqr();

@@ -8,8 +8,10 @@ mod card;
 mod checkpoint;
 mod config;
 mod dropout;
+pub mod environment;
 mod finish;
 mod initial;
+mod learner;
 mod loss;
 mod mining;
 mod optimizer;
@@ -21,6 +23,7 @@ mod validation;
 
 pub use checkpoint::path as checkpoint_path;
 pub use config::TrainConfig;
+pub use learner::{Learner, LearnerStep};
 pub use request::TrainRequest;
 pub use run::{StepReport, TrainObserver, ValidationReport, train};
 pub use validation::ValidationSet;

@@ -69,11 +69,20 @@ impl Optimizer {
         self.parameters.iter().map(|(name, parameter)| (name, &parameter.var))
     }
 
+    /// The weights.
+    pub(super) fn values(&self) -> Result<Weights> {
+        self.copied(|parameter| &parameter.values)
+    }
+
     /// The running average of the weights, or the weights themselves while `config` averages nothing.
     pub(super) fn averaged(&self, config: &TrainConfig) -> Result<Weights> {
-        let tensors = self.parameters.iter().map(|(name, p)| {
-            let values = if config.average_decay > 0.0 { &p.average } else { &p.values };
-            Ok((name.clone(), Tensor::from_slice(values, p.shape.as_slice(), &Device::Cpu)?))
+        self.copied(|parameter| if config.average_decay > 0.0 { &parameter.average } else { &parameter.values })
+    }
+
+    fn copied(&self, numbers: impl Fn(&Parameter) -> &Vec<f32>) -> Result<Weights> {
+        let tensors = self.parameters.iter().map(|(name, parameter)| {
+            let tensor = Tensor::from_slice(numbers(parameter), parameter.shape.as_slice(), &Device::Cpu)?;
+            Ok((name.clone(), tensor))
         });
         Ok(Weights::new(tensors.collect::<Result<_>>()?))
     }

@@ -5,24 +5,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use rand::{RngExt, SeedableRng};
-use rand_pcg::Pcg64Mcg;
 
 use super::checkpoint::{self, Checkpoint, Progress};
 use super::finish::{ModelText, finish};
-use super::initial::initial_weights;
+use super::learner::{Learner, LearnerStep};
 use super::mining::mine;
-use super::optimizer::Optimizer;
 use super::request::TrainRequest;
-use super::schedule::learning_rate;
-use super::shard::{reset_rows, run_step, shard_rows};
 use super::validation::{Validation, ValidationTraces};
 use crate::bundle::Manifest;
-use crate::dataset::{BatchStream, HardNegative, Mixer, seed_of};
-use crate::model::{Network, NetworkState, StreamingNetwork, Weights};
-
-/// Keeps a step's own random numbers apart from those of its mixes.
-const STEP_PURPOSE: u64 = 0x5354_4550;
+use crate::dataset::{BatchStream, HardNegative, Mixer};
+use crate::model::{StreamingNetwork, Weights};
 
 /// One optimiser step.
 #[derive(Debug, Clone, Copy)]
@@ -101,8 +93,7 @@ pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result
 
 struct Run<'a> {
     request: &'a TrainRequest,
-    optimizer: Optimizer,
-    states: Vec<NetworkState>,
+    learner: Learner,
     best_weights: Weights,
     progress: Progress,
 }
@@ -110,29 +101,20 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start(request: &'a TrainRequest, observer: &mut dyn TrainObserver) -> Result<Self> {
         let config = &request.config;
-        let n_mels = config.features.n_mels;
-        let initial = initial_weights(&config.network, n_mels, request.words.len(), config.seed)?;
-        let names = Weights::expected(&config.network, n_mels, request.words.len()).into_iter().map(|(name, _)| name);
-        let mut optimizer = Optimizer::new(&initial, names)?;
+        let mut learner = Learner::new(config, request.words.len())?;
+        let mut progress = Progress::default();
+        let mut best_weights = learner.optimizer.averaged(config)?;
         let checkpoint_path = checkpoint::path(&request.destination);
         if request.resume
             && let Some(saved) = checkpoint::load(&checkpoint_path, config, &request.words)?
         {
-            optimizer.restore(&saved.optimizer, saved.progress.n_steps)?;
-            observer.on_note(&format!("resumed at step {} from {}", saved.progress.n_steps, checkpoint_path.display()));
-            return Ok(Self {
-                request,
-                optimizer,
-                states: saved.states,
-                best_weights: Weights::new(saved.best_weights),
-                progress: saved.progress,
-            });
+            learner.optimizer.restore(&saved.optimizer, saved.progress.n_steps)?;
+            learner.states = saved.states;
+            progress = saved.progress;
+            best_weights = Weights::new(saved.best_weights);
+            observer.on_note(&format!("resumed at step {} from {}", progress.n_steps, checkpoint_path.display()));
         }
-        let network = Network::new(&config.network, n_mels, &initial)?;
-        let states = (0..config.n_shards)
-            .map(|shard| Ok(network.zero_state(shard_rows(shard, config.n_shards, config.batch_size).len())?))
-            .collect::<Result<_>>()?;
-        Ok(Self { request, optimizer, states, best_weights: initial, progress: Progress::default() })
+        Ok(Self { request, learner, best_weights, progress })
     }
 
     /// Trains up to the next search for hard negatives, or the end. The stream of mixes is made anew after each search, so
@@ -179,33 +161,20 @@ impl<'a> Run<'a> {
     }
 
     fn step(&mut self, batches: &mut BatchStream, observer: &mut dyn TrainObserver) -> Result<()> {
-        let config = &self.request.config;
-        let step = self.progress.n_steps;
         let asked = Instant::now();
         let batch = batches.next_batch()?;
         let waited_s = asked.elapsed().as_secs_f64();
-        // Every random choice of a step comes from the seed and the step alone, so that a resumed run makes the same ones.
-        let mut rng = Pcg64Mcg::seed_from_u64(seed_of(&[config.seed, step, STEP_PURPOSE]));
-        let is_reset: Vec<bool> =
-            (0..config.batch_size).map(|_| rng.random::<f32>() < config.reset_probability).collect();
-        reset_rows(&mut self.states, &is_reset)?;
-        let result = run_step(config, &self.optimizer, &batch, &self.states, rng.random())?;
-        ensure!(
-            result.loss.is_finite(),
-            "the loss is {} at step {step}; the last good checkpoint is kept: resume with a lower train.learning_rate or train.clip_norm",
-            result.loss
-        );
-        let learning_rate = learning_rate(config, step);
-        let gradient_norm = self.optimizer.step(&result.gradients, learning_rate, config)?;
-        self.states = result.states;
-        self.progress.n_steps = step + 1;
-        observer.on_step(StepReport { n_steps: step + 1, loss: result.loss, gradient_norm, learning_rate, waited_s });
+        ensure!(batch.step == self.progress.n_steps, "batch {} came for step {}", batch.step, self.progress.n_steps);
+        let LearnerStep { loss, gradient_norm, learning_rate } = self.learner.step(&self.request.config, &batch)?;
+        self.progress.n_steps += 1;
+        let n_steps = self.progress.n_steps;
+        observer.on_step(StepReport { n_steps, loss, gradient_norm, learning_rate, waited_s });
         Ok(())
     }
 
     fn streaming_network(&self) -> Result<(Weights, StreamingNetwork)> {
         let config = &self.request.config;
-        let weights = self.optimizer.averaged(config)?;
+        let weights = self.learner.optimizer.averaged(config)?;
         let network =
             StreamingNetwork::new(&config.network, config.features.n_mels, self.request.words.len(), &weights)?;
         Ok((weights, network))
@@ -254,9 +223,9 @@ impl<'a> Run<'a> {
             .collect::<Result<_>>()?;
         let checkpoint = Checkpoint {
             progress: self.progress.clone(),
-            optimizer: self.optimizer.state()?,
+            optimizer: self.learner.optimizer.state()?,
             best_weights: best,
-            states: self.states.clone(),
+            states: self.learner.states.clone(),
         };
         checkpoint::save(&checkpoint::path(&self.request.destination), config, &self.request.words, &checkpoint)
     }

@@ -3,7 +3,7 @@
 //! Two things about it can only be set before a process starts without resorting to unsafe code: candle's number of threads
 //! (shards are the parallelism here; threads inside a matrix product would only wait for each other) and glibc's
 //! allocator, which by default returns each large tensor to the system and has it zeroed again, a third of the time of a
-//! training step. So the command starts itself once more with both set.
+//! training step. So a program that trains starts itself once more with both set.
 
 use std::process::Command;
 
@@ -20,7 +20,7 @@ const VARIABLES: &[(&str, &str)] = &[
 
 /// Replaces the process by itself in the right environment; returns when it is already there, or where that is impossible
 /// (training is then only slower).
-pub(super) fn ensure() {
+pub fn ensure() {
     if std::env::var_os(MARK).is_some() {
         return;
     }

@@ -1,0 +1,83 @@
+//! A network that learns: its variables with the optimiser's moments, and the state that its streams carry from batch to batch.
+
+use anyhow::{Result, ensure};
+use rand::{RngExt, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+
+use super::TrainConfig;
+use super::initial::initial_weights;
+use super::optimizer::Optimizer;
+use super::schedule::learning_rate;
+use super::shard::{reset_rows, run_step, shard_rows};
+use crate::dataset::{Batch, seed_of};
+use crate::model::{Network, NetworkState, Weights};
+
+/// Keeps a step's own random numbers apart from those of its mixes.
+const STEP_PURPOSE: u64 = 0x5354_4550;
+
+/// A network in training. A step goes forward and backward through a batch and moves the weights along the gradient.
+pub struct Learner {
+    pub(super) optimizer: Optimizer,
+    /// One entry a shard.
+    pub(super) states: Vec<NetworkState>,
+}
+
+/// What a step brought.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LearnerStep {
+    /// Loss of the batch.
+    pub loss: f64,
+    /// Norm of the gradient before clipping.
+    pub gradient_norm: f64,
+    /// The learning rate.
+    pub learning_rate: f64,
+}
+
+impl Learner {
+    /// A network of `n_words` words with initial weights from the seed of `config`, its streams at their beginning.
+    ///
+    /// # Errors
+    /// When the tensors cannot be made.
+    pub fn new(config: &TrainConfig, n_words: usize) -> Result<Self> {
+        let n_mels = config.features.n_mels;
+        let initial = initial_weights(&config.network, n_mels, n_words, config.seed)?;
+        let names = Weights::expected(&config.network, n_mels, n_words).into_iter().map(|(name, _)| name);
+        let optimizer = Optimizer::new(&initial, names)?;
+        let network = Network::new(&config.network, n_mels, &initial)?;
+        let states = (0..config.n_shards)
+            .map(|shard| Ok(network.zero_state(shard_rows(shard, config.n_shards, config.batch_size).len())?))
+            .collect::<Result<_>>()?;
+        Ok(Self { optimizer, states })
+    }
+
+    /// The weights as they are now.
+    ///
+    /// # Errors
+    /// When the tensors cannot be made.
+    pub fn weights(&self) -> Result<Weights> {
+        Ok(self.optimizer.values()?)
+    }
+
+    /// Learns from `batch`, the one of its step. Every random choice comes from the seed and the step alone, so that a resumed
+    /// run makes the same ones.
+    ///
+    /// # Errors
+    /// When the loss is not finite, with the weights as they were before; when a shape does not fit.
+    pub fn step(&mut self, config: &TrainConfig, batch: &Batch) -> Result<LearnerStep> {
+        let step = batch.step;
+        let mut rng = Pcg64Mcg::seed_from_u64(seed_of(&[config.seed, step, STEP_PURPOSE]));
+        let is_reset: Vec<bool> =
+            (0..config.batch_size).map(|_| rng.random::<f32>() < config.reset_probability).collect();
+        reset_rows(&mut self.states, &is_reset)?;
+        let result = run_step(config, &self.optimizer, batch, &self.states, rng.random())?;
+        ensure!(
+            result.loss.is_finite(),
+            "the loss is {} at step {step}; the last good checkpoint is kept: resume with a lower train.learning_rate or train.clip_norm",
+            result.loss
+        );
+        let learning_rate = learning_rate(config, step);
+        let gradient_norm = self.optimizer.step(&result.gradients, learning_rate, config)?;
+        self.states = result.states;
+        Ok(LearnerStep { loss: result.loss, gradient_norm, learning_rate })
+    }
+}

@@ -1,0 +1,169 @@
+"""Measures tripword and its peers in turns and prints the table; started by tests/speed/compare.
+
+Every figure is a median over rounds in which ours and theirs take turns, so that a change of the machine's mood meets both.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import programs
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEED = ROOT / "tests/speed"
+FIXTURES = ROOT / "target/speed"
+
+
+def progress(text):
+    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
+
+
+def bench(name, clock="cpu"):
+    """Our benchmark `name`: its median in nanoseconds."""
+    options = ["--bench", "--warm-up-time", "0.5", "--measurement-time", "1.5", "--sample-size", "15", "--exact", name]
+    environment = {**os.environ, "TRIPWORD_SPEED_CLOCK": clock, "CRITERION_HOME": str(FIXTURES / "criterion")}
+    command = ["cargo", "bench", "--quiet", "--locked", "--bench", "speed", "--", *options[1:]]
+    subprocess.run(command, check=True, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for found in FIXTURES.glob("criterion/**/new/benchmark.json"):
+        if json.loads(found.read_text())["full_id"] == name:
+            return json.loads(found.with_name("estimates.json").read_text())["median"]["point_estimate"]
+    sys.exit(f"the benchmark '{name}' left no result; cargo bench -- --list names them all")
+
+
+def peer(script, *arguments):
+    command = [sys.executable, str(SPEED / script), *map(str, arguments)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def write_fixtures():
+    environment = {**os.environ, "TRIPWORD_SPEED_FIXTURES": str(FIXTURES)}
+    subprocess.run(["cargo", "bench", "--quiet", "--locked"], check=True, env=environment, cwd=ROOT)
+
+
+class Table:
+    """Rows of what, ours, the peer's, their ratio and the bar."""
+
+    def __init__(self):
+        self.rows = []
+
+    def against(self, what, ours, theirs, unit, bar):
+        """A ratio of medians; less is better."""
+        ours, theirs = statistics.median(ours), statistics.median(theirs)
+        ratio = theirs / ours
+        self.rows.append((what, f"{ours:.3g} {unit}", f"{theirs:.3g} {unit}", f"{ratio:.1f}x", f"{bar}x", ratio >= bar))
+
+    def at_most(self, what, ours, unit, bar, digits=3):
+        self.rows.append((what, f"{ours:.{digits}g} {unit}", "", "", f"at most {bar:g} {unit}", ours <= bar))
+
+    def at_least(self, what, ours, unit, bar):
+        self.rows.append((what, f"{ours:.0f}{unit}", "", "", f"at least {bar}{unit}", ours >= bar))
+
+    def markdown(self):
+        lines = ["| what | tripword | peer | faster by | bar | |", "|---|---|---|---|---|---|"]
+        lines += [f"| {' | '.join(row[:-1])} | {'met' if row[-1] else '**missed**'} |" for row in self.rows]
+        return "\n".join(lines)
+
+
+def compare_training(table, rounds):
+    versions = set()
+    for network in ("default", "wide"):
+        file = FIXTURES / f"training-{network}.safetensors"
+        ours, theirs = {}, {}
+        for i in range(rounds):
+            progress(f"training step of the {network} network, round {i + 1} of {rounds}")
+            for threads in (1, 2):
+                name = f"training/step of the {network} network, 32 x 10 s, {threads} threads"
+                ours.setdefault(("cpu", threads), []).append(bench(name) / 1e6)
+                ours.setdefault(("wall", threads), []).append(bench(name, "wall") / 1e6)
+                result = peer("pytorch_step.py", file, threads)
+                versions.add(result["version"])
+                for clock in ("cpu", "wall"):
+                    theirs.setdefault((clock, threads), []).append(result[f"{clock}_ms"])
+        for threads, bar in ((1, 1.7), (2, 3)):
+            for clock in ("cpu", "wall"):
+                what = f"training step, {network} network, {threads} thread{'s' * (threads > 1)}, {clock} time"
+                table.against(what, ours[clock, threads], theirs[clock, threads], "ms", bar)
+    return f"PyTorch {versions.pop()}"
+
+
+def compare_streaming(table, rounds):
+    ours, theirs = [], []
+    for i in range(rounds):
+        progress(f"streaming network, round {i + 1} of {rounds}")
+        ours.append(bench("pipeline/network, one step of 80 ms") / 1e3)
+        result = peer("onnxruntime_stream.py", FIXTURES / "streaming.safetensors")
+        theirs.append(result["cpu_us"])
+    table.against("network, one streaming step of 80 ms", ours, theirs, "µs", 3)
+    return f"ONNX Runtime {result['version']}"
+
+
+def measure_end_to_end(table, rounds):
+    ratios = []
+    for i in range(rounds):
+        progress(f"end-to-end training, round {i + 1} of {rounds}")
+        whole = bench("training/end to end, a step and its 48 mixes of 6 s")
+        ratios.append(whole / bench("training/its step alone"))
+    table.at_most("end-to-end training against its step alone", statistics.median(ratios), "times", 1.3)
+
+
+def measure_label(table, rounds, hours):
+    with tempfile.TemporaryDirectory(dir=FIXTURES) as folder:
+        recording = Path(folder) / "long.wav"
+        programs.write_long_recording(recording, hours)
+        cpu_s, peaks = [], []
+        for i in range(rounds):
+            progress(f"label of {hours:g} h, round {i + 1} of {rounds}")
+            cpu, _, peak = programs.label(recording)
+            cpu_s.append(cpu)
+            peaks.append(peak)
+    table.at_least(f"label, a {hours:g} h file, one core", hours * 3600 / statistics.median(cpu_s), " times real time", 4000)
+    table.at_most(f"label, peak memory, a {hours:g} h file", max(peaks) / 1e6, "MB", 60)
+
+
+def measure_listen(table, seconds):
+    for rate_hz, n_channels in ((16_000, 1), (48_000, 2)):
+        what = f"listen, {rate_hz // 1000} kHz, {n_channels} channel{'s' * (n_channels > 1)}"
+        progress(f"{what}, {seconds} s")
+        starts = []
+        for n_seconds in (seconds, 1, 1, 1, 1):
+            with tempfile.TemporaryDirectory(dir=FIXTURES) as folder:
+                share, peak, start, delays = programs.listen(Path(folder), rate_hz, n_channels, n_seconds)
+            starts.append(start)
+            if n_seconds == seconds:
+                assert delays, f"listen raised no event in {seconds} s; the demo is half a minute long"
+                table.at_most(f"{what}, of a core", share * 100, "%", 0.1, 2)
+                table.at_most(f"{what}, peak memory", peak / 1e6, "MB", 25)
+                delay_ms = statistics.median(delays) * 1e3
+                table.at_most(f"{what}, block written to event read, {len(delays)} events", delay_ms, "ms", 15)
+        table.at_most(f"{what}, start to first sample, of {len(starts)}", statistics.median(starts) * 1e3, "ms", 50)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="tests/speed/compare", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5, help="turns of ours and theirs [default: 5]")
+    parser.add_argument("--hours", type=float, default=10, help="length of the file for label [default: 10, 1.2 GB]")
+    parser.add_argument("--seconds", type=int, default=120, help="how long listen listens [default: 120]")
+    arguments = parser.parse_args()
+    FIXTURES.mkdir(parents=True, exist_ok=True)
+    write_fixtures()
+    table = Table()
+    measure_listen(table, arguments.seconds)
+    measure_label(table, arguments.rounds, arguments.hours)
+    peers = [compare_training(table, arguments.rounds), compare_streaming(table, arguments.rounds)]
+    measure_end_to_end(table, arguments.rounds)
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    processor = next((line.split(":")[1].strip() for line in cpuinfo.splitlines() if "model name" in line), "")
+    isa = "AVX-512" if " avx512f " in cpuinfo else "AVX2" if " avx2 " in cpuinfo else "no AVX2"
+    print(f"{date.today()}, {processor or platform.machine()} ({isa}), {os.cpu_count()} cores, {', '.join(peers)}\n")
+    print(table.markdown())
+
+
+main()
