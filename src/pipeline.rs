@@ -27,6 +27,15 @@ pub struct FeatureBlock {
     pub frames: Vec<f32>,
 }
 
+impl FeatureBlock {
+    /// An empty block with room for all that one push of up to `n_samples` can complete.
+    pub fn with_room(manifest: &Manifest, n_samples: usize) -> Self {
+        // Steps end at equal distances, so no more of them than this fall within the samples.
+        let n_steps = (n_samples as u64).div_ceil(samples_per_step(manifest)) as usize;
+        Self { start_sample: 0, frames: Vec::with_capacity(n_steps * values_per_step(manifest)) }
+    }
+}
+
 /// Samples to feature blocks. Carries what a frame or a step still lacks.
 pub struct FeatureStage {
     extractor: FeatureExtractor,
@@ -47,7 +56,7 @@ impl FeatureStage {
         Self {
             extractor: FeatureExtractor::new(features),
             frames: Vec::new(),
-            values_per_step: manifest.model.frames_per_step() * features.n_mels,
+            values_per_step: values_per_step(manifest),
             samples_per_step: samples_per_step(manifest),
             next_step_sample: 0,
             n_pending_samples: 0,
@@ -136,7 +145,7 @@ impl<'a> InferenceStage<'a> {
         Self {
             state: bundle.network.zero_state(),
             detector: Detector::new(words, manifest.model.warm_up_ms.samples(rate)),
-            values_per_step: manifest.model.frames_per_step() * manifest.features.n_mels,
+            values_per_step: values_per_step(manifest),
             samples_per_step,
             probabilities: Vec::new(),
             scores: vec![0.0; manifest.words.len()],
@@ -176,4 +185,9 @@ impl<'a> InferenceStage<'a> {
 /// Samples from one step of the network to the next.
 pub fn samples_per_step(manifest: &Manifest) -> u64 {
     (manifest.model.frames_per_step() * manifest.features.hop_length_samples) as u64
+}
+
+/// Numbers in the feature frames of one step.
+fn values_per_step(manifest: &Manifest) -> usize {
+    manifest.model.frames_per_step() * manifest.features.n_mels
 }

@@ -14,7 +14,7 @@ use crate::bundle::Bundle;
 use crate::pipeline::{FeatureBlock, FeatureStage};
 
 /// Samples asked for at a time: a step of the default model. A live source gives what it has.
-const CHUNK_SAMPLES: usize = 1280;
+pub(super) const CHUNK_SAMPLES: usize = 1280;
 
 pub(super) fn start(
     source: Box<dyn AudioSource>,
@@ -35,7 +35,9 @@ fn run(
 ) -> Result<(), AudioError> {
     let mut stage = FeatureStage::new(&bundle.manifest);
     let mut chunk = vec![0.0; CHUNK_SAMPLES];
-    let mut block = FeatureBlock::default();
+    // There is an empty block whenever one is needed, unless the inference thread is gone.
+    let empty_block = || recycled.try_recv().unwrap_or_default();
+    let mut block = empty_block();
     loop {
         let read = source.read(&mut chunk);
         let started = Instant::now();
@@ -54,12 +56,9 @@ fn run(
         };
         stats.n_unusable_samples.set(stage.n_unusable_samples());
         stats.busy_nanoseconds.add(started.elapsed().as_nanos() as u64);
-        if completed {
-            let empty = recycled.try_recv().unwrap_or_default();
-            if blocks.send(std::mem::replace(&mut block, empty)).is_err() {
-                // The inference thread is gone: nobody listens to events any more.
-                return Ok(());
-            }
+        if completed && blocks.send(std::mem::replace(&mut block, empty_block())).is_err() {
+            // The inference thread is gone: nobody listens to events any more.
+            return Ok(());
         }
         match read {
             Ok(Read::End) => return Ok(()),
