@@ -55,6 +55,7 @@
 //! - **Nothing starts from noise.** The zero state is zero; a stated warm-up suppresses events and counts the steps.
 //! - **Every queue is bounded,** and what happens when it is full is written down and counted.
 //! - **The audio callback** moves samples into a ring and wakes a thread; it allocates nothing, takes no lock, writes no log.
+//!   Once all buffers have grown, nothing behind it allocates but an event or a gap.
 //! - **A model runs only with what it was trained for:** features and shape are stored with the weights and compared.
 //! - **Files are written whole or not at all.**
 

@@ -27,6 +27,13 @@ pub struct FeatureBlock {
     pub frames: Vec<f32>,
 }
 
+impl FeatureBlock {
+    /// An empty block with room for one step.
+    pub fn of_a_step(manifest: &Manifest) -> Self {
+        Self { start_sample: 0, frames: Vec::with_capacity(values_per_step(manifest)) }
+    }
+}
+
 /// Samples to feature blocks. Carries what a frame or a step still lacks.
 pub struct FeatureStage {
     extractor: FeatureExtractor,
@@ -47,7 +54,7 @@ impl FeatureStage {
         Self {
             extractor: FeatureExtractor::new(features),
             frames: Vec::new(),
-            values_per_step: manifest.model.frames_per_step() * features.n_mels,
+            values_per_step: values_per_step(manifest),
             samples_per_step: samples_per_step(manifest),
             next_step_sample: 0,
             n_pending_samples: 0,
@@ -141,7 +148,7 @@ impl<'a> InferenceStage<'a> {
         Self {
             state: bundle.network.zero_state(),
             detector: Detector::new(words, manifest.model.warm_up_ms.samples(rate)),
-            values_per_step: manifest.model.frames_per_step() * manifest.features.n_mels,
+            values_per_step: values_per_step(manifest),
             samples_per_step,
             probabilities: Vec::new(),
             scores: vec![0.0; manifest.words.len()],
@@ -181,4 +188,9 @@ impl<'a> InferenceStage<'a> {
 /// Samples from one step of the network to the next.
 pub fn samples_per_step(manifest: &Manifest) -> u64 {
     (manifest.model.frames_per_step() * manifest.features.hop_length_samples) as u64
+}
+
+/// Numbers in the feature frames of one step.
+fn values_per_step(manifest: &Manifest) -> usize {
+    manifest.model.frames_per_step() * manifest.features.n_mels
 }

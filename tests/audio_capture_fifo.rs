@@ -72,7 +72,7 @@ impl Microphone {
         let thread = thread::spawn(move || {
             // The length that the capture asks of the device: the file plugin takes what one read(2) gives for a whole
             // block, and leaves stale samples where there was less.
-            let n_block = rate / 50;
+            let n_block = rate / 25;
             let mut place = 0;
             let mut due = Instant::now();
             while !flags.0.load(Ordering::Relaxed) {
@@ -88,7 +88,7 @@ impl Microphone {
                     fifo.write_all(&bytes).unwrap();
                     place += n_block;
                 }
-                due += Duration::from_millis(20);
+                due += Duration::from_millis(40);
                 thread::sleep(due.saturating_duration_since(Instant::now()));
             }
         });

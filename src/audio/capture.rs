@@ -61,7 +61,7 @@ impl Default for CaptureConfig {
             device: None,
             channels: ChannelChoice::Mix,
             prefer_rate: None,
-            block: Milliseconds(20),
+            block: Milliseconds(40),
             ring: Milliseconds(2000),
             stall_timeout: Duration::from_secs(2),
         }
@@ -260,17 +260,16 @@ fn start(
     config: &CaptureConfig,
 ) -> Result<(CaptureStream, CaptureSource), cpal::Error> {
     let Candidate { rate, n_channels, sample_format } = candidate;
-    let map = MonoMap::new(n_channels, config.channels).expect("candidates have the chosen channel");
     let sample_rate = SampleRate::new(rate);
-    let capacity = config.ring.samples(sample_rate) as usize;
-    let (mut sink, mut source) = capture_ring(named.id.clone(), sample_rate, map, capacity, config.stall_timeout);
+    let (mut callback, mut source) = capture_callback(named.id.clone(), sample_rate, n_channels, config)
+        .expect("candidates have the chosen channel");
     let shared = Arc::clone(source.shared());
 
     let stream_config = StreamConfig { channels: n_channels, sample_rate: rate, buffer_size };
     let stream = named.device.build_input_stream_raw(
         stream_config,
         sample_format,
-        move |data, _| push_data(&mut sink, data),
+        move |data, _| callback(data),
         move |error| on_error(&shared, &error),
         None,
     )?;
@@ -288,7 +287,22 @@ fn start(
     Ok((stream, source))
 }
 
-/// The audio callback: no allocation, no lock, no log line, no wait.
+/// The audio callback, and the source of what it is given: [`open_capture`] without the device, for a stream that is opened
+/// elsewhere. Of `config` it heeds the channels, the ring and the timeout. Dropping the callback ends the source.
+/// `None` when the chosen channel is not among the `n_channels`.
+pub fn capture_callback(
+    device: String,
+    rate: SampleRate,
+    n_channels: u16,
+    config: &CaptureConfig,
+) -> Option<(impl FnMut(&Data) + Send + use<>, CaptureSource)> {
+    let map = MonoMap::new(n_channels, config.channels)?;
+    let capacity = config.ring.samples(rate) as usize;
+    let (mut sink, source) = capture_ring(device, rate, map, capacity, config.stall_timeout);
+    Some((move |data: &Data| push_data(&mut sink, data), source))
+}
+
+/// What the audio callback does: no allocation, no lock, no log line, no wait.
 fn push_data(sink: &mut CaptureSink, data: &Data) {
     macro_rules! push {
         ($sample:ty) => {

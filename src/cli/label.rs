@@ -8,12 +8,12 @@ use std::thread::Builder;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use super::audio_progress::AudioProgress;
 use super::context::Context;
 use super::hearing::HearingArgs;
-use super::{Outcome, print_line, progress};
+use super::{Outcome, print_line};
 use crate::audio::ChannelChoice;
 use crate::bundle::Bundle;
 use crate::label::{LabelOutputs, Labelled, Labeller};
@@ -67,28 +67,30 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
     }
     let n_cores = parallel::n_cores();
     let n_jobs = if settings.label.n_jobs == 0 { n_cores } else { settings.label.n_jobs }.min(args.files.len());
-    let bar = if args.json {
-        ProgressBar::hidden()
-    } else {
-        let total_s = args.files.iter().filter_map(|file| Labeller::duration_s(file)).sum::<f64>();
-        progress::bar(total_s as u64, "{bar:40} {percent}% {msg} {elapsed} elapsed, {eta} left")
-    };
+    let progress = if args.json { AudioProgress::hidden() } else { AudioProgress::shown(&args.files) };
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The first signal stops between portions of the files, the second at once.
         signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, cancelled.clone())?;
         signal_hook::flag::register(signal, cancelled.clone())?;
     }
-    let run =
-        Run { files: &args.files, bundle: &bundle, outputs: &outputs, channels, bar: &bar, cancelled: &cancelled };
+    let run = Run {
+        files: &args.files,
+        bundle: &bundle,
+        outputs: &outputs,
+        channels,
+        progress: &progress,
+        cancelled: &cancelled,
+    };
     let n_failed = run.all(n_jobs)?;
-    bar.finish_and_clear();
+    progress.finish();
     if cancelled.load(Ordering::Relaxed) {
         bail!("stopped by a signal; files that were not finished have no output");
     }
     if n_failed == args.files.len() && n_failed > 0 {
         bail!("none of the {n_failed} files could be labelled");
     }
+    progress.log_summary(args.files.len() - n_failed, args.files.len());
     Ok(if n_failed > 0 { Outcome::Partial } else { Outcome::Success })
 }
 
@@ -118,7 +120,7 @@ struct Run<'a> {
     bundle: &'a Bundle,
     outputs: &'a LabelOutputs,
     channels: ChannelChoice,
-    bar: &'a ProgressBar,
+    progress: &'a AudioProgress,
     cancelled: &'a AtomicBool,
 }
 
@@ -142,11 +144,14 @@ impl Run<'_> {
                             channels: self.channels,
                             cancelled: self.cancelled,
                         };
-                        let labelled =
-                            labeller.label(file, &|seconds| self.bar.inc(seconds)).map_err(anyhow::Error::from);
+                        let file_progress = self.progress.file(i);
+                        let labelled = labeller
+                            .label(file, &|n_samples| file_progress.heard(n_samples))
+                            .map_err(anyhow::Error::from);
+                        drop(file_progress);
                         let mut printer = printer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                         printer.waiting.insert(i, labelled.map_err(|error| format!("{error:#}")));
-                        printer.print_ready(self.bar);
+                        printer.print_ready(self.progress);
                     }
                 };
                 Builder::new()
@@ -171,22 +176,22 @@ struct Printer {
 }
 
 impl Printer {
-    fn print_ready(&mut self, bar: &ProgressBar) {
+    fn print_ready(&mut self, progress: &AudioProgress) {
         while let Some(result) = self.waiting.remove(&self.n_printed) {
             self.n_printed += 1;
             match result {
                 Ok(labelled) => {
                     for warning in &labelled.warnings {
-                        bar.suspend(|| tracing::warn!("{warning}"));
+                        progress.suspend(|| tracing::warn!("{warning}"));
                     }
                     for event in &labelled.events {
-                        let printed = bar.suspend(|| print_line(&event.to_json()));
+                        let printed = progress.suspend(|| print_line(&event.to_json()));
                         self.error = self.error.take().or(printed.err());
                     }
                 }
                 Err(error) => {
                     self.n_failed += 1;
-                    bar.suspend(|| tracing::error!("{error}"));
+                    progress.suspend(|| tracing::error!("{error}"));
                 }
             }
         }

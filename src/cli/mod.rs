@@ -1,5 +1,6 @@
 //! The command line: the only place that parses arguments and prints.
 
+mod audio_progress;
 mod completions;
 mod config;
 mod context;

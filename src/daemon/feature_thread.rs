@@ -32,7 +32,9 @@ fn run(
 ) -> Result<(), AudioError> {
     let mut stage = FeatureStage::new(&bundle.manifest);
     let mut chunk = vec![0.0; samples_per_step(&bundle.manifest) as usize];
-    let mut block = FeatureBlock::default();
+    // There is an empty block whenever one is needed, unless the inference thread is gone.
+    let empty_block = || recycled.try_recv().unwrap_or_default();
+    let mut block = empty_block();
     loop {
         // Less would wake this thread more often than the network, to no end.
         let n_wanted = stage.n_samples_to_next_step() as usize;
@@ -57,12 +59,9 @@ fn run(
         };
         stats.n_unusable_samples.set(stage.n_unusable_samples());
         stats.busy_nanoseconds.add(started.elapsed().as_nanos() as u64);
-        if completed {
-            let empty = recycled.try_recv().unwrap_or_default();
-            if blocks.send(std::mem::replace(&mut block, empty)).is_err() {
-                // The inference thread is gone: nobody listens to events any more.
-                return Ok(());
-            }
+        if completed && blocks.send(std::mem::replace(&mut block, empty_block())).is_err() {
+            // The inference thread is gone: nobody listens to events any more.
+            return Ok(());
         }
         match read {
             Ok(Read::End) => return Ok(()),

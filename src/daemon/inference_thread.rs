@@ -43,7 +43,7 @@ fn run(wiring: &Wiring, bundle: &Bundle, source_name: &str, stats: &Stats) {
         stats.n_steps.set(stage.n_steps());
         stats.n_suppressed_steps.set(stage.n_suppressed_steps());
         stats.busy_nanoseconds.add(started.elapsed().as_nanos() as u64);
-        // Blocks are bounded in number, so there is always room; without a reader there is nothing to keep.
+        // There is room for every block; without a reader there is nothing to keep.
         let _ = wiring.recycled.try_send(block);
         for detection in detections.drain(..) {
             let mut event = WakeEvent::new(&detection, &bundle.manifest, source_name);

@@ -6,6 +6,8 @@
 //! of the stream completes, returns, and drops its sender; the inference thread drains its channel, returns, and drops
 //! its sender; the event thread delivers what is left. Every thread is joined. Nothing is interrupted in mid-event.
 //!
+//! **Nothing is allocated while it runs,** but for an event or a gap: feature blocks go round between the threads.
+//!
 //! **Every queue is bounded.** Between features and inference the sender waits: a slow network makes the capture ring
 //! overrun, where the loss is counted and placed to the sample. Between inference and sinks [`Overflow`] decides.
 
@@ -26,10 +28,14 @@ pub use stats::{Stats, Summary};
 use crate::audio::{AudioError, AudioSource};
 use crate::bundle::Bundle;
 use crate::events::EventSink;
+use crate::pipeline::FeatureBlock;
 use thread::JoinOnDrop;
 
 /// Feature blocks under way between the threads: at one step each, 2.5 s of audio.
 const FEATURE_QUEUE_BLOCKS: usize = 32;
+/// Feature blocks in all, made at the start and used again and again: those queued, one that waits for its place in the queue, one
+/// that is filled, one that the network reads.
+const FEATURE_BLOCKS: usize = FEATURE_QUEUE_BLOCKS + 3;
 /// Events under way to slow sinks.
 const EVENT_QUEUE_EVENTS: usize = 256;
 
@@ -75,7 +81,11 @@ impl Daemon {
     ) -> io::Result<Self> {
         let stats = Arc::new(Stats::default());
         let (block_sender, blocks) = bounded(FEATURE_QUEUE_BLOCKS);
-        let (recycled_sender, recycled) = bounded(FEATURE_QUEUE_BLOCKS);
+        let (recycled_sender, recycled) = bounded(FEATURE_BLOCKS);
+        for _ in 0..FEATURE_BLOCKS {
+            let block = FeatureBlock::of_a_step(&bundle.manifest);
+            recycled_sender.try_send(block).expect("the channel has room for every block");
+        }
         let (event_sender, events) = bounded(EVENT_QUEUE_EVENTS);
         // Nothing is ever sent here: the event thread holds the sender, and its end is the news.
         let (finished_sender, finished) = bounded(0);

@@ -87,14 +87,17 @@ pub struct Labeller<'a> {
 }
 
 impl Labeller<'_> {
-    /// How long a file is by its header, if it has one. A pipe is left alone: what is read of it is gone.
+    /// How long a file is by its header; 0 for what cannot be read. `None` for a pipe, which is left alone: what is read of it is
+    /// gone.
     pub fn duration_s(file: &Path) -> Option<f64> {
-        file.metadata().ok().filter(std::fs::Metadata::is_file)?;
-        let source = WavSource::open(file, ChannelChoice::Mix).ok()?;
-        Some(source.sample_rate().seconds(source.len_samples()?))
+        if file.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            return None;
+        }
+        let source = WavSource::open(file, ChannelChoice::Mix).ok();
+        Some(source.map_or(0.0, |source| source.sample_rate().seconds(source.len_samples().unwrap_or(0))))
     }
 
-    /// Labels `file`; `on_progress` is told of each further second of audio.
+    /// Labels `file`; `on_progress` is told of further samples at the model's rate, about once for each second of them.
     ///
     /// # Errors
     /// When the file cannot be read to its end, or an output cannot be written; then that output does not exist.
@@ -116,7 +119,7 @@ impl Labeller<'_> {
         let mut inference_stage = InferenceStage::new(self.bundle);
         let mut block = FeatureBlock::default();
         let mut chunk = vec![0.0; CHUNK_SAMPLES];
-        let mut n_samples = 0u64;
+        let mut n_untold = 0u64;
         let mut write_result = Ok(());
         loop {
             if self.cancelled.load(Ordering::Relaxed) {
@@ -125,9 +128,10 @@ impl Labeller<'_> {
             let read = source.read(&mut chunk)?;
             let completed = match read {
                 Read::Samples(n) => {
-                    let seconds_before = n_samples / u64::from(SampleRate::MODEL.hz());
-                    n_samples += n as u64;
-                    on_progress(n_samples / u64::from(SampleRate::MODEL.hz()) - seconds_before);
+                    n_untold += n as u64;
+                    if n_untold >= u64::from(SampleRate::MODEL.hz()) {
+                        on_progress(std::mem::take(&mut n_untold));
+                    }
                     feature_stage.push(&chunk[..n], &mut block)
                 }
                 Read::Gap { lost_samples } => feature_stage.pass_gap(lost_samples, &mut block),
@@ -151,6 +155,7 @@ impl Labeller<'_> {
                 break;
             }
         }
+        on_progress(n_untold);
         if let (Some(path), Some(writer)) = (&scores_path, score_writer) {
             writer.finish().map_err(|source| write_error(path, source))?;
         }

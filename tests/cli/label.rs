@@ -234,3 +234,48 @@ fn a_channel_that_is_not_there_is_counted_as_people_count() {
     let ran = run(tripword().args(["label", "--json", "--channel", "3", "--model"]).arg(&model).arg(&wav));
     assert!(ran.stderr.contains("no channel 3; choose 1 to 1"), "{}", ran.stderr);
 }
+
+/// Runs the shell's command with standard error, and what is not redirected, in a terminal; gives what that shows.
+#[cfg(target_os = "linux")]
+fn in_terminal(command: &str) -> Option<String> {
+    // Part of every Debian.
+    if Command::new("script").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: script(1) is not installed");
+        return None;
+    }
+    let mut script = Command::new("script");
+    script.args(["--quiet", "--return", "--command", command, "/dev/null"]).stdin(std::process::Stdio::null());
+    let ran = run(script.env("XDG_CONFIG_HOME", "/nonexistent").env("TERM", "xterm").env_remove("RUST_LOG"));
+    assert_eq!(ran.code, 0, "{}{}", ran.stdout, ran.stderr);
+    Some(ran.stdout)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_shows_hours_of_audio_a_second() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = long_wav(folder.path(), "long.wav", 2.0);
+    let events = folder.path().join("events");
+    let label = format!("{} label --model {}", env!("CARGO_BIN_EXE_tripword"), model.display());
+    let to_events = format!("{} > {}", wav.display(), events.display());
+    let json_events = || json_lines(&std::fs::read_to_string(&events).unwrap());
+
+    let Some(shown) = in_terminal(&format!("{label} {to_events}")) else { return };
+    // The first looks have no rate yet.
+    assert!(
+        shown.contains("% 0.0 of 2.0 h") && shown.contains(" h of audio/s, ") && shown.contains(" s left"),
+        "{shown}"
+    );
+    assert!(shown.contains("labelled 1 file, 2.0 hours of audio in ") && shown.contains(" hours a second"), "{shown}");
+    let n_events = json_events().len();
+
+    let shown = in_terminal(&format!("{label} --json {to_events}")).unwrap();
+    assert!(!shown.contains("h of audio/s") && shown.contains("labelled 1 file"), "{shown}");
+    assert_eq!(json_events().len(), n_events);
+
+    let pipe = format!("cat {} | {label} /dev/stdin > {}", wav.display(), events.display());
+    let shown = in_terminal(&pipe).unwrap();
+    assert!(!shown.contains('%') && shown.contains(" h, ") && shown.contains(" h of audio/s"), "{shown}");
+    assert_eq!(json_events().len(), n_events);
+}

@@ -11,7 +11,7 @@ use super::common::ALSA_CONF;
 use super::*;
 
 /// What the capture asks of the device at a time; the file plugin wants whole blocks.
-const BLOCK_SAMPLES: usize = 320;
+const BLOCK_SAMPLES: usize = 640;
 
 #[test]
 fn a_microphone_fires_the_events_that_label_finds_at_the_same_samples() {
@@ -54,7 +54,7 @@ fn a_microphone_fires_the_events_that_label_finds_at_the_same_samples() {
                 let block = blocks.next().unwrap_or(&[0.0; BLOCK_SAMPLES]);
                 let bytes: Vec<u8> = block.iter().flat_map(|sample| sample.to_le_bytes()).collect();
                 microphone.write_all(&bytes).unwrap();
-                due += Duration::from_millis(20);
+                due += Duration::from_millis(40);
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
             }
         });

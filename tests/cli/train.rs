@@ -1,5 +1,7 @@
 //! `tripword train` and `tripword eval`, on sounds that are easy to tell apart.
 
+use tripword::units::SampleRate;
+
 use super::*;
 
 /// A folder in the NanoWakeWord layout: the "word" is a rising tone, everything else is falling tones and noise.

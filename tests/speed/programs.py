@@ -1,6 +1,6 @@
 """Whole programs: `tripword label` on a long recording, `tripword listen` on a microphone.
 
-The microphone is a FIFO behind ALSA's file plugin, fed a block every 20 ms as a sound card would: all of capture, ALSA and our
+The microphone is a FIFO behind ALSA's file plugin, fed a block every 40 ms as a sound card would: all of capture, ALSA and our
 threads are real. Times are the kernel's, taken from outside.
 """
 
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TRIPWORD = ROOT / "target/release/tripword"
 DEMO = ROOT / "assets/demo.wav"
 RATE_HZ = 16_000
-BLOCK_S = 0.02
+BLOCK_S = 0.04  # the default of input.block_ms
 
 
 def demo():
