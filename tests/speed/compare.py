@@ -60,8 +60,8 @@ class Table:
         ratio = theirs / ours
         self.rows.append((what, f"{ours:.3g} {unit}", f"{theirs:.3g} {unit}", f"{ratio:.1f}x", f"{bar}x", ratio >= bar))
 
-    def at_most(self, what, ours, unit, bar, digits=3):
-        self.rows.append((what, f"{ours:.{digits}g} {unit}", "", "", f"at most {bar:g} {unit}", ours <= bar))
+    def at_most(self, what, ours, unit, bar, peer=None):
+        self.rows.append((what, f"{ours:.3g} {unit}", peer or "", "", f"at most {bar:g} {unit}", ours <= bar))
 
     def at_least(self, what, ours, unit, bar):
         self.rows.append((what, f"{ours:.0f}{unit}", "", "", f"at least {bar}{unit}", ours >= bar))
@@ -121,29 +121,33 @@ def measure_label(table, rounds, hours):
         cpu_s, peaks = [], []
         for i in range(rounds):
             progress(f"label of {hours:g} h, round {i + 1} of {rounds}")
-            cpu, _, peak = programs.label(recording)
+            cpu, peak = programs.label(recording)
             cpu_s.append(cpu)
             peaks.append(peak)
     table.at_least(f"label, a {hours:g} h file, one core", hours * 3600 / statistics.median(cpu_s), " times real time", 4000)
     table.at_most(f"label, peak memory, a {hours:g} h file", max(peaks) / 1e6, "MB", 60)
 
 
+def in_folder(measure, *arguments):
+    with tempfile.TemporaryDirectory(dir=FIXTURES) as folder:
+        return measure(Path(folder), *arguments)
+
+
 def measure_listen(table, seconds):
-    for rate_hz, n_channels in ((16_000, 1), (48_000, 2)):
-        what = f"listen, {rate_hz // 1000} kHz, {n_channels} channel{'s' * (n_channels > 1)}"
-        progress(f"{what}, {seconds} s")
-        starts = []
-        for n_seconds in (seconds, 1, 1, 1, 1):
-            with tempfile.TemporaryDirectory(dir=FIXTURES) as folder:
-                share, peak, start, delays = programs.listen(Path(folder), rate_hz, n_channels, n_seconds)
-            starts.append(start)
-            if n_seconds == seconds:
-                assert delays, f"listen raised no event in {seconds} s; the demo is half a minute long"
-                table.at_most(f"{what}, of a core", share * 100, "%", 0.1, 2)
-                table.at_most(f"{what}, peak memory", peak / 1e6, "MB", 25)
-                delay_ms = statistics.median(delays) * 1e3
-                table.at_most(f"{what}, block written to event read, {len(delays)} events", delay_ms, "ms", 15)
-        table.at_most(f"{what}, start to first sample, of {len(starts)}", statistics.median(starts) * 1e3, "ms", 50)
+    for rate_hz in (16_000, 48_000):
+        card = (rate_hz, 1)
+        what = f"listen, {rate_hz // 1000} kHz"
+        progress(f"{what}, {seconds} s, then arecord and five starts")
+        share, peak, delays = in_folder(programs.listen, *card, seconds)
+        assert delays, f"listen raised no event in {seconds} s; the demo is half a minute long"
+        recorder = in_folder(programs.recorder_share, *card, seconds)
+        starts = [in_folder(programs.listen_start_s, *card) for _ in range(5)]
+        table.at_most(f"{what}, of a core", share * 100, "%", 0.1, peer=recorder and f"arecord {recorder * 100:.2g} %")
+        table.at_most(f"{what}, peak memory", peak / 1e6, "MB", 25)
+        table.at_most(
+            f"{what}, block written to event read, median of {len(delays)}", statistics.median(delays) * 1e3, "ms", 15
+        )
+        table.at_most(f"{what}, start to first sample, median of 5", statistics.median(starts) * 1e3, "ms", 50)
 
 
 def main():

@@ -6,6 +6,7 @@ threads are real. Times are the kernel's, taken from outside.
 
 import json
 import os
+import shutil
 import signal
 import struct
 import subprocess
@@ -21,6 +22,7 @@ TRIPWORD = ROOT / "target/release/tripword"
 DEMO = ROOT / "assets/demo.wav"
 RATE_HZ = 16_000
 BLOCK_S = 0.04  # the default of input.block_ms
+FILTER_S = 0.01  # sound after a sample that the anti-alias filter needs, when the card has another rate
 
 
 def demo():
@@ -40,15 +42,27 @@ def write_long_recording(path, hours):
             n_bytes -= file.write(demo_bytes[:n_bytes])
 
 
+def peak_bytes(pid):
+    """The most memory that a running process has held so far; None once it is gone."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM")), None)
+
+
 def label(path):
-    """CPU seconds, wall seconds and peak bytes of `tripword label --jobs 1`."""
+    """CPU seconds and peak bytes of `tripword label --jobs 1`."""
     command = [TRIPWORD, "label", "--json", "--jobs", "1", path]
-    started = time.perf_counter()
+    # What the kernel tells at the end counts the memory of Python, too, from which the process was forked.
+    peak = 0
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
+        while True:
+            pid, status, usage = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
+            peak = max(peak, peak_bytes(process.pid) or 0)
+            time.sleep(0.05)
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, f"label ended with {process.returncode}"
-    return usage.ru_utime + usage.ru_stime, time.perf_counter() - started, usage.ru_maxrss * 1024
+    return usage.ru_utime + usage.ru_stime, peak
 
 
 class Microphone(threading.Thread):
@@ -69,6 +83,7 @@ class Microphone(threading.Thread):
             f'pcm.raw_mic {{ type file slave.pcm "null" file "/dev/null" infile "{fifo}" format "raw" }}\n'
             f"pcm.mic {{ type plug slave {slave} hint {{ show on description \"mic\" }} }}\n"
         )
+        self.filter_s = 0.0 if rate_hz == RATE_HZ else FILTER_S
         self.written_at = []
         self.is_over = False
 
@@ -84,6 +99,12 @@ class Microphone(threading.Thread):
             due += BLOCK_S
             time.sleep(max(0.0, due - time.perf_counter()))
 
+    def stop(self):
+        self.is_over = True
+        if self.is_alive():
+            self.join()
+        os.close(self.fifo)
+
 
 def on_cpu_s(pid):
     """Time on a processor of all threads, in nanosecond resolution."""
@@ -91,45 +112,102 @@ def on_cpu_s(pid):
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-def listen(folder, rate_hz, n_channels, seconds):
-    """CPU share, peak bytes, start to the first sample, and delays of events in `seconds` of `tripword listen`."""
+def demo_at(rate_hz, n_channels):
+    """The demo at a sound card's rate, (time, channels)."""
     samples = demo()
     if rate_hz != RATE_HZ:
         n_out = len(samples) * rate_hz // RATE_HZ
         samples = np.fft.irfft(np.fft.rfft(samples), n_out) * (n_out / len(samples))
-    microphone = Microphone(folder, np.repeat(samples[:, None], n_channels, 1), rate_hz)
-    microphone.start()
-    command = [TRIPWORD, "listen", "--input", "alsa:mic", "--set", f"input.rate_hz={rate_hz}"]
-    environment = {**os.environ, "ALSA_CONFIG_PATH": str(microphone.config)}
-    started = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    first_sample_s, delays_s = [], []
+    return np.repeat(samples[:, None], n_channels, 1)
 
-    def read_log():
-        for line in process.stderr:
-            if "first samples" in line:
-                first_sample_s.append(time.perf_counter() - started)
 
-    def read_events():
-        for line in process.stdout:
+class Listen:
+    """A running `tripword listen` with what it prints."""
+
+    def __init__(self, microphone):
+        command = [TRIPWORD, "listen", "--input", "alsa:mic", "--set", f"input.rate_hz={microphone.rate_hz}"]
+        environment = {**os.environ, "ALSA_CONFIG_PATH": str(microphone.config)}
+        self.microphone = microphone
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        )
+        self.seen = {"microphone opened": threading.Event(), "first samples": threading.Event()}
+        self.seen_at = {}
+        self.delays_s = []
+        self.readers = [threading.Thread(target=read) for read in (self.read_log, self.read_events)]
+        for reader in self.readers:
+            reader.start()
+
+    def read_log(self):
+        for line in self.process.stderr:
+            for text, event in self.seen.items():
+                if text in line:
+                    self.seen_at[text] = time.perf_counter()
+                    event.set()
+
+    def read_events(self):
+        for line in self.process.stdout:
             arrived = time.perf_counter()
-            last_sample_s = json.loads(line)["time_s"] - 1 / RATE_HZ
-            delays_s.append(arrived - microphone.written_at[int(last_sample_s / BLOCK_S)])
+            last_sample_s = json.loads(line)["time_s"] - 1 / RATE_HZ + self.microphone.filter_s
+            self.delays_s.append(arrived - self.microphone.written_at[int(last_sample_s / BLOCK_S)])
 
-    readers = [threading.Thread(target=read) for read in (read_log, read_events)]
-    for reader in readers:
-        reader.start()
+    def wait_for(self, text):
+        assert self.seen[text].wait(10), f"listen did not log '{text}'"
+        return self.seen_at[text] - self.started
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        for reader in self.readers:
+            reader.join()
+        self.process.wait()
+        self.microphone.stop()
+
+
+def cpu_share(pid, seconds):
+    """Of one core, once the process has settled."""
     time.sleep(2.0)
-    cpu_s, wall_s = on_cpu_s(process.pid), time.perf_counter()
+    cpu_s, wall_s = on_cpu_s(pid), time.perf_counter()
     time.sleep(seconds)
-    cpu_share = (on_cpu_s(process.pid) - cpu_s) / (time.perf_counter() - wall_s)
-    peak = next(line for line in Path(f"/proc/{process.pid}/status").read_text().splitlines() if "VmHWM" in line)
-    process.send_signal(signal.SIGTERM)
-    for reader in readers:
-        reader.join()
-    process.wait()
-    microphone.is_over = True
-    microphone.join()
-    os.close(microphone.fifo)
-    assert first_sample_s, "listen heard nothing"
-    return cpu_share, int(peak.split()[1]) * 1024, first_sample_s[0], delays_s
+    return (on_cpu_s(pid) - cpu_s) / (time.perf_counter() - wall_s)
+
+
+def listen(folder, rate_hz, n_channels, seconds):
+    """CPU share, peak bytes, and the delays from the block with the last sample needed to the event read."""
+    microphone = Microphone(folder, demo_at(rate_hz, n_channels), rate_hz)
+    program = Listen(microphone)
+    program.wait_for("microphone opened")
+    # Only now, so that opening the device takes nothing away and the stream's clock is ours.
+    microphone.start()
+    share = cpu_share(program.process.pid, seconds)
+    peak = peak_bytes(program.process.pid)
+    program.stop()
+    return share, peak, program.delays_s
+
+
+def listen_start_s(folder, rate_hz, n_channels):
+    """From the start of the process to the first sample processed, with sound waiting in the card."""
+    microphone = Microphone(folder, demo_at(rate_hz, n_channels), rate_hz)
+    microphone.start()
+    time.sleep(0.3)
+    program = Listen(microphone)
+    seconds = program.wait_for("first samples")
+    program.stop()
+    return seconds
+
+
+def recorder_share(folder, rate_hz, n_channels, seconds):
+    """CPU share of ALSA's own arecord, which does nothing with the same sound; None where it is not installed."""
+    if shutil.which("arecord") is None:
+        return None
+    microphone = Microphone(folder, demo_at(rate_hz, n_channels), rate_hz)
+    block = microphone.block_samples
+    command = ["arecord", "-q", "-D", "mic", "-f", "FLOAT_LE", "-r", str(rate_hz), "-c", str(n_channels), "-t", "raw"]
+    command += [f"--period-size={block}", f"--buffer-size={4 * block}", "/dev/null"]
+    environment = {**os.environ, "ALSA_CONFIG_PATH": str(microphone.config)}
+    microphone.start()
+    with subprocess.Popen(command, env=environment) as process:
+        share = cpu_share(process.pid, seconds)
+        process.kill()
+    microphone.stop()
+    return share
