@@ -255,7 +255,8 @@ fn in_terminal(command: &str) -> Option<String> {
 fn a_terminal_shows_hours_of_audio_a_second() {
     let folder = tempfile::tempdir().unwrap();
     let model = random_model(folder.path());
-    let wav = long_wav(folder.path(), "long.wav", 2.0);
+    let wav = folder.path().join("long.wav");
+    long_wav(&wav, 2.0, &random_wav(folder.path(), "talk.wav", 1, 20.0));
     let events = folder.path().join("events");
     let label = format!("{} label --model {}", env!("CARGO_BIN_EXE_tripword"), model.display());
     let to_events = format!("{} > {}", wav.display(), events.display());

@@ -56,21 +56,20 @@ pub(crate) fn random_wav(folder: &Path, name: &str, seed: u64, seconds: f64) -> 
     path
 }
 
-/// A WAV file of silence with a minute of random sound at either end; on the disk it takes little more than the sound.
+/// A WAV file of silence with the sound of another, 16 kHz and 16 bits as [`random_wav`] makes it, at either end. On the disk it
+/// takes little more than the sound.
 #[cfg(unix)]
-pub(crate) fn long_wav(folder: &Path, name: &str, hours: f64) -> PathBuf {
+pub(crate) fn long_wav(path: &Path, hours: f64, sound: &Path) {
     use std::os::unix::fs::FileExt;
     const HEADER_BYTES: usize = 44;
-    let path = random_wav(folder, name, 1, 60.0);
-    let mut bytes = std::fs::read(&path).unwrap();
-    let n_sound = (hours * 3600.0 * 32_000.0) as u32;
-    bytes[4..8].copy_from_slice(&(n_sound + HEADER_BYTES as u32 - 8).to_le_bytes());
-    bytes[40..HEADER_BYTES].copy_from_slice(&n_sound.to_le_bytes());
-    let file = std::fs::File::create(&path).unwrap();
+    let mut bytes = std::fs::read(sound).unwrap();
+    let n_bytes = (hours * 3600.0 * 16_000.0) as u32 * 2;
+    bytes[4..8].copy_from_slice(&(n_bytes + HEADER_BYTES as u32 - 8).to_le_bytes());
+    bytes[40..HEADER_BYTES].copy_from_slice(&n_bytes.to_le_bytes());
+    let file = std::fs::File::create(path).unwrap();
     file.write_all_at(&bytes, 0).unwrap();
     let sound = &bytes[HEADER_BYTES..];
-    file.write_all_at(sound, u64::from(n_sound) + HEADER_BYTES as u64 - sound.len() as u64).unwrap();
-    path
+    file.write_all_at(sound, u64::from(n_bytes) + HEADER_BYTES as u64 - sound.len() as u64).unwrap();
 }
 
 pub(crate) fn json_lines(text: &str) -> Vec<serde_json::Value> {
