@@ -39,6 +39,7 @@ pub struct FeatureStage {
     extractor: FeatureExtractor,
     /// Feature frames, less than a step of them between pushes.
     frames: Vec<f32>,
+    n_mels: usize,
     values_per_step: usize,
     samples_per_step: u64,
     /// Where the step begins whose frames come next.
@@ -54,6 +55,7 @@ impl FeatureStage {
         Self {
             extractor: FeatureExtractor::new(features),
             frames: Vec::new(),
+            n_mels: features.n_mels,
             values_per_step: values_per_step(manifest),
             samples_per_step: samples_per_step(manifest),
             next_step_sample: 0,
@@ -61,9 +63,10 @@ impl FeatureStage {
         }
     }
 
-    /// Samples that complete the step begun.
-    pub fn n_samples_to_next_step(&self) -> u64 {
-        self.samples_per_step - self.n_pending_samples
+    /// Samples that complete the step begun; at least one.
+    pub fn n_samples_to_next_step(&self) -> usize {
+        let n_missing_values = self.values_per_step - self.frames.len();
+        self.extractor.n_samples_for(n_missing_values / self.n_mels)
     }
 
     /// Takes samples and moves the steps they complete into `block`, replacing its content; gives whether there are any.

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Random, random_bundle, random_sound, random_weights, small_model};
+use common::{Random, manifest, random_bundle, random_sound, random_weights, small_model};
 use proptest::prelude::*;
 use tripword::bundle::Bundle;
 use tripword::detector::Detection;
@@ -180,4 +180,23 @@ fn training_and_running_compute_the_same_probabilities() {
         assert!((trained - run).abs() < 1e-5, "{trained} {run}");
     }
     assert_eq!(state.n_steps(), (n_frames / config.frames_per_step()) as u64);
+}
+
+#[test]
+fn what_a_stage_asks_for_completes_a_step_and_less_does_not() {
+    for strides in [[4, 2], [1, 1], [5, 1], [3, 3]] {
+        let mut manifest = manifest(&["alpha"]);
+        for (convolution, stride) in manifest.model.convolutions.iter_mut().zip(strides) {
+            convolution.stride = stride;
+        }
+        let mut stage = FeatureStage::new(&manifest);
+        let mut block = FeatureBlock::default();
+        for _ in 0..20 {
+            let n_asked = stage.n_samples_to_next_step();
+            assert!(n_asked > 0, "strides {strides:?}");
+            assert!(!stage.push(&vec![0.1; n_asked - 1], &mut block), "strides {strides:?}");
+            assert_eq!(stage.n_samples_to_next_step(), 1, "strides {strides:?}");
+            assert!(stage.push(&[0.1], &mut block), "strides {strides:?}");
+        }
+    }
 }

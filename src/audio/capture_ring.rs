@@ -137,6 +137,7 @@ impl CaptureSink {
             return;
         }
         let n_free = self.samples.slots();
+        let had_gap = self.n_lost > 0;
         let n_fitting = if self.n_lost == 0 {
             n_samples.min(n_free)
         } else if n_free >= n_samples.min(self.ring_capacity) && self.close_gap() {
@@ -169,7 +170,8 @@ impl CaptureSink {
         // sides, one of them sees what the other did.
         fence(Ordering::SeqCst);
         let n_filled = self.ring_capacity - n_free + n_fitting;
-        if n_filled >= shared.n_wanted.load(Ordering::Relaxed) || n_filled == self.ring_capacity {
+        let has_told_gap = had_gap && n_fitting > 0;
+        if n_filled >= shared.n_wanted.load(Ordering::Relaxed) || has_told_gap {
             shared.wake();
         }
     }
@@ -484,6 +486,24 @@ mod tests {
         let (read, waited) = reader.join().unwrap();
         assert_eq!(read, Read::End);
         assert!(waited < Duration::from_secs(3), "it slept until its timeout: {waited:?}");
+    }
+
+    #[test]
+    fn the_reader_is_woken_once_for_a_whole_chunk() {
+        let (mut sink, mut source) = ring(100);
+        let reader = thread::spawn(move || {
+            let mut chunk = [0.0; 30];
+            (source.read(&mut chunk).unwrap(), chunk)
+        });
+        for first in [0, 10] {
+            sink.push(&block(first, 10), |s| s);
+            thread::sleep(Duration::from_millis(20));
+            assert!(!reader.is_finished(), "{} samples are no chunk of 30", first + 10);
+        }
+        sink.push(&block(20, 10), |s| s);
+        let (read, chunk) = reader.join().unwrap();
+        assert_eq!(read, Read::Samples(30));
+        assert_eq!(chunk[29], 29.0);
     }
 
     #[test]

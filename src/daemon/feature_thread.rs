@@ -37,7 +37,7 @@ fn run(
     let mut block = empty_block();
     loop {
         // Less would wake this thread more often than the network, to no end.
-        let n_wanted = stage.n_samples_to_next_step() as usize;
+        let n_wanted = stage.n_samples_to_next_step().min(chunk.len());
         let read = source.read(&mut chunk[..n_wanted]);
         let started = Instant::now();
         let completed = match read {

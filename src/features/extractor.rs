@@ -21,6 +21,11 @@ impl FeatureExtractor {
         self.compressor.reset();
     }
 
+    /// Samples that complete the next `n_frames` frames, which come in pairs; none for no frames.
+    pub fn n_samples_for(&self, n_frames: usize) -> usize {
+        self.power.n_samples_for(n_frames)
+    }
+
     /// Takes samples in any portions and appends the frames they complete to `frames` `(time, n_mels)`.
     pub fn push(&mut self, samples: &[f32], frames: &mut Vec<f32>) {
         let start = frames.len();

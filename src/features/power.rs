@@ -73,6 +73,17 @@ impl MelPowerExtractor {
         self.n_unusable_samples
     }
 
+    /// Samples that complete the next `n_frames` frames, which come in pairs; none for no frames.
+    pub fn n_samples_for(&self, n_frames: usize) -> usize {
+        let pair_samples = FRAMES_PER_FFT * self.hop_length_samples;
+        (n_frames.div_ceil(FRAMES_PER_FFT) * pair_samples).saturating_sub(self.n_gathered())
+    }
+
+    /// Samples of the pair that comes next.
+    fn n_gathered(&self) -> usize {
+        self.n_pending + self.hop_length_samples - self.window.len()
+    }
+
     /// Takes samples in any portions and appends every pair of frames they complete to `frames` `(time, n_mels)`.
     pub fn push(&mut self, mut samples: &[f32], frames: &mut Vec<f32>) {
         while !samples.is_empty() {
