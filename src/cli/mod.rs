@@ -65,7 +65,7 @@ enum Command {
     #[cfg(feature = "train")]
     Train(Box<train::TrainArgs>),
     #[cfg(feature = "train")]
-    Eval(eval::EvalArgs),
+    Eval(Box<eval::EvalArgs>),
     Devices(devices::DevicesArgs),
     Model(model::ModelArgs),
     Config(config::ConfigArgs),

@@ -13,7 +13,7 @@ use super::context::Context;
 use super::{Outcome, print_line, progress};
 use crate::bundle::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, check_destination};
 use crate::dataset::{Bank, Inventory, SkippedFile};
-use crate::eval::{Condition, recordings};
+use crate::eval::{Condition, StreamShape, recordings};
 use crate::train::{
     StepReport, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, checkpoint_path,
     environment, train,
@@ -199,9 +199,9 @@ fn validation_set(
 ) -> Result<ValidationSet> {
     let bar = progress::bar(1, "reading validation recordings {elapsed} elapsed");
     let mut set = ValidationSet { positives: Vec::new(), negatives: Vec::new(), n_conditions: 0 };
-    for condition in [Condition::Clean, Condition::Noisy { snr_db: VALIDATION_SNR_DB }] {
-        let part =
-            recordings::streams(validation, condition, &config.features, config.network.frames_per_step(), config.seed);
+    let shape = StreamShape { features: &config.features, frames_per_step: config.network.frames_per_step() };
+    for condition in [Condition::CLEAN, Condition::noisy(VALIDATION_SNR_DB)] {
+        let part = recordings::streams(validation, condition, shape, config.seed);
         set.n_conditions += 1;
         set.positives.extend(part.positives);
         set.negatives.extend(part.negatives);

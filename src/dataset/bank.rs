@@ -3,15 +3,13 @@
 use std::ops::Range;
 use std::path::Path;
 
-use super::convolve::{Convolver, Response};
-use super::endpoint::SILENCE_DBFS;
 use super::frames::Frames;
 use super::inventory::MIN_CLIPS_PER_WORD;
 use super::material::{NegativeClip, Source, WordClip};
-use super::rooms::{random_room, recorded_room};
+use super::reverberation::RoomSet;
 use super::seed::generator;
 use super::variants::VariantMaker;
-use super::{BankConfig, DatasetError, Inventory, MixConfig, RoomFile, SkipReason, SkippedFile, clip};
+use super::{BankConfig, DatasetError, Inventory, MixConfig, RoomConfig, SkipReason, SkippedFile};
 use crate::features::{FeatureConfig, MelFilterbank};
 use crate::parallel;
 use crate::units::Milliseconds;
@@ -77,13 +75,15 @@ impl Bank {
         config.validate()?;
         let config = &config.bank;
         let mut skipped = inventory.skipped.clone();
-        let responses = if config.n_room_variants + config.n_negative_variants > 0 {
-            make_responses(inventory, config, seed, n_threads, &mut skipped)
+        let rooms = if config.n_room_variants + config.n_negative_variants > 0 {
+            let mut rooms = RoomSet::draw(&config.rooms, &[seed, purpose::ROOM], n_threads);
+            rooms.add_recorded(&inventory.rooms, &mut skipped);
+            rooms
         } else {
-            Vec::new()
+            RoomSet::draw(&RoomConfig { n_rooms: 0, ..config.rooms.clone() }, &[], 1)
         };
         let jobs = list_jobs(inventory, config);
-        let makers = || VariantMaker::new(config, features, &responses);
+        let makers = || VariantMaker::new(config, features, &rooms);
         let products = parallel::map("tw-bank", &jobs, n_threads, makers, |maker, job| job.run(maker, seed), progress);
 
         let mut bank = Self::empty(inventory, features, config);
@@ -276,29 +276,6 @@ fn list_jobs<'a>(inventory: &'a Inventory, config: &BankConfig) -> Vec<Job<'a>> 
     let noises = inventory.noises.iter().map(|file| Job::Noise(&file.path));
     let white = (0..config.n_white_noises).map(Job::WhiteNoise);
     words.chain(negatives).chain(noises).chain(white).collect()
-}
-
-/// Computed rooms first, then the recorded ones.
-fn make_responses(
-    inventory: &Inventory,
-    config: &BankConfig,
-    seed: u64,
-    n_threads: usize,
-    skipped: &mut Vec<SkippedFile>,
-) -> Vec<Response> {
-    let room_idxs: Vec<usize> = (0..config.rooms.n_rooms).collect();
-    let make =
-        |_: &mut (), idx: &usize| random_room(&config.rooms, &mut generator(&[seed, purpose::ROOM, *idx as u64]));
-    let mut rooms = parallel::map("tw-rooms", &room_idxs, n_threads, || (), make, &|_, _| {});
-    for RoomFile { path, .. } in &inventory.rooms {
-        let silent = SkipReason::Silent { threshold_dbfs: SILENCE_DBFS };
-        match clip::load_response(path).and_then(|samples| recorded_room(&samples, &config.rooms).ok_or(silent)) {
-            Ok(taps) => rooms.push(taps),
-            Err(reason) => skipped.push(SkippedFile::new(path, reason)),
-        }
-    }
-    let mut convolver = Convolver::new(config.rooms.n_taps());
-    rooms.iter().map(|taps| convolver.prepare(taps)).collect()
 }
 
 fn band_centres_hz(features: &FeatureConfig) -> Vec<f32> {

@@ -41,6 +41,14 @@ pub(super) fn sounds_in(folder: &Path) -> Result<Found, DatasetError> {
     Ok(found)
 }
 
+/// WAV files in `folder` and every folder below it, sorted; none if `folder` does not exist.
+///
+/// # Errors
+/// When a folder cannot be read.
+pub fn sounds(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
+    Ok(sounds_below(folder)?.wavs)
+}
+
 /// Sound files in `folder` and every folder below it.
 pub(super) fn sounds_below(folder: &Path) -> Result<Found, DatasetError> {
     let mut found = Found::default();

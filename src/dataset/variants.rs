@@ -7,10 +7,10 @@ use rand::RngExt;
 use rand_pcg::Pcg64Mcg;
 
 use super::clip::{load_clip, load_positive, rms};
-use super::convolve::{Convolver, Response};
 use super::endpoint::SILENCE_DBFS;
 use super::frames::{FrameMaker, Frames};
 use super::material::{WordClip, WordVariant};
+use super::reverberation::{Reverberator, RoomSet};
 use super::speed::SpeedChanger;
 use super::{BankConfig, LoadedPositive, PositiveFile, SkipReason};
 use crate::features::FeatureConfig;
@@ -19,19 +19,19 @@ use crate::units::{SampleRate, decibels_to_amplitude};
 /// Everything a thread needs to make variants.
 pub(super) struct VariantMaker<'a> {
     config: &'a BankConfig,
-    responses: &'a [Response],
-    convolver: Convolver,
+    rooms: &'a RoomSet,
+    reverberator: Reverberator,
     speed: SpeedChanger,
     frame_maker: FrameMaker,
     hop: usize,
 }
 
 impl<'a> VariantMaker<'a> {
-    pub(super) fn new(config: &'a BankConfig, features: &FeatureConfig, responses: &'a [Response]) -> Self {
+    pub(super) fn new(config: &'a BankConfig, features: &FeatureConfig, rooms: &'a RoomSet) -> Self {
         Self {
             config,
-            responses,
-            convolver: Convolver::new(config.rooms.n_taps()),
+            rooms,
+            reverberator: Reverberator::new(rooms),
             speed: SpeedChanger::default(),
             frame_maker: FrameMaker::new(features),
             hop: features.hop_length_samples,
@@ -120,8 +120,8 @@ impl<'a> VariantMaker<'a> {
     }
 
     fn in_a_room(&mut self, clip: &[f32], tail: usize, rng: &mut Pcg64Mcg) -> Vec<f32> {
-        let response = &self.responses[rng.random_range(0..self.responses.len())];
-        self.convolver.apply(clip, response, clip.len() + tail)
+        let room_idx = rng.random_range(0..self.rooms.len());
+        self.reverberator.apply(clip, self.rooms, room_idx, clip.len() + tail)
     }
 
     fn fade(&self, clip: &mut [f32]) {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::units::Milliseconds;
+use crate::units::{Milliseconds, SampleRate};
 
 /// The decision rule of one word. Scores are probabilities after smoothing, from 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -82,6 +82,11 @@ impl TriggerConfig {
             }
         }
         Ok(())
+    }
+
+    /// Over how many steps of `step_samples` the score is the mean: whole steps, rounded to the nearest.
+    pub fn smoothed_steps(&self, rate: SampleRate, step_samples: u64) -> usize {
+        ((self.smoothing_ms.samples(rate) + step_samples / 2) / step_samples) as usize
     }
 
     /// The same rule with another threshold; the release threshold keeps its proportion to it.

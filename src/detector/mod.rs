@@ -9,4 +9,6 @@ mod trigger;
 mod word;
 
 pub use config::{DetectorConfigError, TriggerConfig, WordTiming};
+pub use smoothing::MovingAverage;
+pub use trigger::{Firing, Trigger};
 pub use word::{Detection, Detector, WordDetector};

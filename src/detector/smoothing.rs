@@ -2,23 +2,25 @@
 
 /// The mean of the last `length` values; before the stream began the values are zero.
 #[derive(Debug, Clone)]
-pub(super) struct MovingAverage {
+pub struct MovingAverage {
     values: Vec<f32>,
     next: usize,
 }
 
 impl MovingAverage {
-    pub(super) fn new(length: usize) -> Self {
+    /// Over `length` values, at least one.
+    pub fn new(length: usize) -> Self {
         Self { values: vec![0.0; length.max(1)], next: 0 }
     }
 
-    pub(super) fn reset(&mut self) {
+    /// Back to the start of a stream.
+    pub fn reset(&mut self) {
         self.values.fill(0.0);
         self.next = 0;
     }
 
     /// Takes one value and gives the mean. The window is summed afresh each time: a running sum would drift over months.
-    pub(super) fn push(&mut self, value: f32) -> f32 {
+    pub fn push(&mut self, value: f32) -> f32 {
         self.values[self.next] = value;
         self.next = (self.next + 1) % self.values.len();
         // Oldest first, so that the rounding does not depend on where in the ring the stream happens to be.

@@ -15,16 +15,16 @@ enum State {
 
 /// A moment of decision.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Firing {
+pub struct Firing {
     /// End of the step at which the score reached the threshold, in samples.
-    pub(super) crossed: u64,
+    pub crossed: u64,
     /// Highest score from there to the decision.
-    pub(super) peak: f32,
+    pub peak: f32,
 }
 
 /// Decides from scores; the only clock it knows is the sample count of the step's end.
 #[derive(Debug, Clone)]
-pub(super) struct Trigger {
+pub struct Trigger {
     config: TriggerConfig,
     min_duration_samples: u64,
     refractory_samples: u64,
@@ -35,7 +35,8 @@ pub(super) struct Trigger {
 }
 
 impl Trigger {
-    pub(super) fn new(config: TriggerConfig, rate: SampleRate, step_samples: u64) -> Self {
+    /// Waits for its first score; a step lasts `step_samples`.
+    pub fn new(config: TriggerConfig, rate: SampleRate, step_samples: u64) -> Self {
         Self {
             config,
             min_duration_samples: config.min_duration_ms.samples(rate),
@@ -46,13 +47,14 @@ impl Trigger {
         }
     }
 
-    pub(super) fn reset(&mut self) {
+    /// Back to the start of a stream.
+    pub fn reset(&mut self) {
         self.state = State::Idle;
         self.refractory_until = 0;
     }
 
     /// Takes the score of the step that ends at sample `step_end`.
-    pub(super) fn push(&mut self, step_end: u64, score: f32) -> Option<Firing> {
+    pub fn push(&mut self, step_end: u64, score: f32) -> Option<Firing> {
         // A NaN compares false with everything: it neither reaches nor holds a threshold.
         let reached = score >= self.config.threshold;
         let (crossed, peak) = match self.state {

@@ -39,10 +39,8 @@ pub struct WordDetector {
 impl WordDetector {
     /// A word's decision rule at the start of a stream whose steps last `step_samples` at `rate`.
     pub fn new(config: TriggerConfig, timing: WordTiming, rate: SampleRate, step_samples: u64) -> Self {
-        // Whole steps, rounded to the nearest.
-        let n_smoothed = (config.smoothing_ms.samples(rate) + step_samples / 2) / step_samples;
         Self {
-            average: MovingAverage::new(n_smoothed as usize),
+            average: MovingAverage::new(config.smoothed_steps(rate, step_samples)),
             trigger: Trigger::new(config, rate, step_samples),
             timing,
             rate,

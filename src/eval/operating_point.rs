@@ -1,59 +1,23 @@
 //! Thresholds, and what they cost.
 
-use super::matching::{Outcome, match_events};
-use super::{EvalStream, Trace, Truth};
-use crate::detector::{TriggerConfig, WordDetector, WordTiming};
-use crate::units::SampleRate;
+use super::{WordScores, poisson_interval};
+use crate::detector::TriggerConfig;
 
-/// The traces of one set of streams, decided on for one word.
-#[derive(Clone, Copy)]
-pub struct WordTraces<'a> {
-    /// Which word.
-    pub word_idx: usize,
-    /// The streams.
-    pub streams: &'a [EvalStream],
-    /// Their traces.
-    pub traces: &'a [Trace],
-    /// Length of a step, in samples.
-    pub samples_per_step: u64,
-    /// Steps at each stream's start that suppress events.
-    pub warm_up_samples: u64,
-}
+/// No threshold below this is tried.
+pub const LOWEST_THRESHOLD: f32 = 0.05;
+/// Thresholds that are tried are this far apart in the logit of the score...
+const LOGIT_STEP: f32 = 0.0616;
+/// ...and so many; the last is 0.9999.
+const N_CANDIDATES: usize = 198;
 
-impl WordTraces<'_> {
-    /// The decisions of the word's trigger over all streams, matched with the truth.
-    pub fn outcome(&self, trigger: TriggerConfig) -> Outcome {
-        let mut total = Outcome::default();
-        for (stream, trace) in self.streams.iter().zip(self.traces) {
-            let mut detector =
-                WordDetector::new(trigger, WordTiming::default(), SampleRate::MODEL, self.samples_per_step);
-            let mut decisions = Vec::new();
-            for (step, probability) in trace.word(self.word_idx).enumerate() {
-                let step_end = (step as u64 + 1) * self.samples_per_step;
-                let suppressed = step_end <= self.warm_up_samples;
-                let (_, detection) = detector.push(self.word_idx, step_end, probability, suppressed);
-                decisions.extend(detection.map(|detection| detection.decision_sample));
-            }
-            let truths: Vec<Truth> =
-                stream.truths.iter().filter(|truth| truth.word_idx == self.word_idx).copied().collect();
-            total.add(match_events(&decisions, &truths, SampleRate::MODEL));
-        }
-        total
-    }
-
-    fn hours(&self) -> f64 {
-        self.streams.iter().map(|stream| SampleRate::MODEL.seconds(stream.n_samples)).sum::<f64>() / 3600.0
-    }
-}
-
-/// What a threshold costs on a set of negatives.
+/// What a threshold costs where events are false.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct OperatingPoint {
     /// The threshold.
     pub threshold: f32,
-    /// False accepts on the negatives.
+    /// False accepts.
     pub n_false_accepts: usize,
-    /// Length of the negatives.
+    /// Length of what was heard.
     pub hours: f64,
 }
 
@@ -64,64 +28,143 @@ impl OperatingPoint {
     }
 }
 
-/// Thresholds worth telling apart: evenly spaced in the logit of the score, from 0.05 to 0.999.
-fn candidates() -> impl Iterator<Item = f32> {
-    let logit = |p: f32| (p / (1.0 - p)).ln();
-    let (low, high) = (logit(0.05), logit(0.999));
-    (0..=160).map(move |i| 1.0 / (1.0 + (-(low + (high - low) * i as f32 / 160.0)).exp()))
+/// What has to be at most the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetRule {
+    /// The rate that was counted.
+    Point,
+    /// The upper end of its 95 % interval.
+    Bound,
 }
 
-/// What `trigger` with another threshold costs on the negatives, all sets together.
-pub fn evaluate_threshold(negatives: &[WordTraces], trigger: TriggerConfig, threshold: f32) -> OperatingPoint {
-    let trigger = trigger.with_threshold(threshold);
-    OperatingPoint {
-        threshold,
-        n_false_accepts: negatives.iter().map(|set| set.outcome(trigger).n_false).sum(),
-        hours: negatives.iter().map(WordTraces::hours).sum(),
+/// How many false accepts are allowed in how many hours.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Target {
+    /// False accepts per hour.
+    pub per_hour: f64,
+    /// What that means.
+    pub rule: TargetRule,
+    /// In how many conditions each hour was heard, at least 1. Events in the same words under other noise are no independent
+    /// evidence, so the interval counts each hour once.
+    pub n_repetitions: f64,
+}
+
+impl Target {
+    /// A counted rate.
+    pub fn point(per_hour: f64) -> Self {
+        Self { per_hour, rule: TargetRule::Point, n_repetitions: 1.0 }
+    }
+
+    fn allows(&self, n_false_accepts: usize, hours: f64) -> bool {
+        match self.rule {
+            TargetRule::Point => n_false_accepts as f64 <= self.per_hour * hours,
+            TargetRule::Bound => rate_interval(n_false_accepts, hours, self.n_repetitions)[1] <= self.per_hour,
+        }
+    }
+
+    /// How many different hours without a false accept prove the rate at the bound.
+    pub fn hours_for_bound(&self) -> f64 {
+        poisson_interval(0.0)[1] / self.per_hour
     }
 }
 
-/// The lowest candidate threshold with at most `target_per_hour` false accepts per hour on the negatives, all sets together;
-/// the highest candidate if none is low enough.
-pub fn choose_threshold(negatives: &[WordTraces], trigger: TriggerConfig, target_per_hour: f64) -> OperatingPoint {
+/// The 95 % interval of false accepts per hour, when `n` were counted in `hours`, each different hour heard `n_repetitions` times.
+pub fn rate_interval(n: usize, hours: f64, n_repetitions: f64) -> [f64; 2] {
+    let different_hours = (hours / n_repetitions).max(f64::MIN_POSITIVE);
+    poisson_interval(n as f64 / n_repetitions).map(|mean| mean / different_hours)
+}
+
+/// Thresholds worth telling apart, rising: evenly spaced in the logit of the score, from [`LOWEST_THRESHOLD`] up.
+pub fn candidates() -> impl DoubleEndedIterator<Item = f32> {
+    let low = (LOWEST_THRESHOLD / (1.0 - LOWEST_THRESHOLD)).ln();
+    (0..N_CANDIDATES).map(move |i| {
+        let threshold = 1.0 / (1.0 + (-(low + LOGIT_STEP * i as f32)).exp());
+        threshold.max(LOWEST_THRESHOLD)
+    })
+}
+
+/// What `trigger` with another threshold costs in these streams, all sets together.
+pub fn evaluate_threshold(sets: &[WordScores], trigger: TriggerConfig, threshold: f32) -> OperatingPoint {
+    let trigger = trigger.with_threshold(threshold);
+    OperatingPoint {
+        threshold,
+        n_false_accepts: sets.iter().map(|set| set.outcome(trigger).n_false).sum(),
+        hours: sets.iter().map(WordScores::negative_hours).sum(),
+    }
+}
+
+/// The lowest candidate threshold with no more false accepts than `target` allows, all sets together; the highest candidate if none
+/// is high enough.
+pub fn choose_threshold(sets: &[WordScores], trigger: TriggerConfig, target: Target) -> OperatingPoint {
     let candidates: Vec<f32> = candidates().collect();
-    let hours: f64 = negatives.iter().map(WordTraces::hours).sum();
-    let allowed = (target_per_hour * hours).floor() as usize;
     // False accepts fall with the threshold but for rare merges of neighbouring events, so bisection finds the place.
     let (mut low, mut high) = (0, candidates.len() - 1);
     while low < high {
         let middle = (low + high) / 2;
-        if evaluate_threshold(negatives, trigger, candidates[middle]).n_false_accepts <= allowed {
+        let point = evaluate_threshold(sets, trigger, candidates[middle]);
+        if target.allows(point.n_false_accepts, point.hours) {
             high = middle;
         } else {
             low = middle + 1;
         }
     }
-    evaluate_threshold(negatives, trigger, candidates[high])
+    evaluate_threshold(sets, trigger, candidates[high])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eval::{StepTiming, StreamLayout, Trace, TracedStreams};
     use crate::units::Milliseconds;
 
-    #[test]
-    fn the_threshold_lies_just_above_the_false_accepts_that_are_not_allowed() {
-        // An hour of 80 ms steps with three peaks.
-        let n_steps = 45_000;
+    /// `hours` of 80 ms steps with three peaks.
+    fn traced(hours: usize) -> TracedStreams {
+        let n_steps = 45_000 * hours;
         let mut probabilities = vec![0.0; n_steps];
         for (i, peak) in [0.3, 0.6, 0.9].into_iter().enumerate() {
             probabilities[10_000 * (i + 1)] = peak;
         }
-        let streams = [EvalStream { frames: Vec::new(), truths: Vec::new(), n_samples: n_steps as u64 * 1280 }];
-        let traces = [Trace { probabilities, n_words: 1 }];
-        let negatives =
-            WordTraces { word_idx: 0, streams: &streams, traces: &traces, samples_per_step: 1280, warm_up_samples: 0 };
-        let trigger = TriggerConfig { smoothing_ms: Milliseconds(80), ..TriggerConfig::default() };
-        let point = choose_threshold(&[negatives], trigger, 1.0);
+        let n_samples = n_steps as u64 * 1280;
+        let layout = StreamLayout { n_samples, n_negative_samples: n_samples, ..StreamLayout::default() };
+        let timing = StepTiming { samples_per_step: 1280, warm_up_samples: 0 };
+        TracedStreams { streams: vec![(layout, Trace { probabilities, n_words: 1 })], timing }
+    }
+
+    fn trigger() -> TriggerConfig {
+        TriggerConfig { smoothing_ms: Milliseconds(80), ..TriggerConfig::default() }
+    }
+
+    #[test]
+    fn the_threshold_lies_just_above_the_false_accepts_that_are_not_allowed() {
+        let traced = traced(1);
+        let choose = |per_hour| choose_threshold(&[traced.word(0, trigger())], trigger(), Target::point(per_hour));
+        let point = choose(1.0);
         assert_eq!(point.n_false_accepts, 1);
         assert!((point.false_accepts_per_hour() - 1.0).abs() < 1e-6);
         assert!(point.threshold > 0.6 && point.threshold < 0.65, "{}", point.threshold);
-        assert_eq!(choose_threshold(&[negatives], trigger, 0.0).n_false_accepts, 0);
+        assert_eq!(choose(0.0).n_false_accepts, 0);
+    }
+
+    #[test]
+    fn the_bound_asks_for_more_than_the_point() {
+        let traced = traced(8);
+        let choose = |per_hour, rule, n_repetitions| {
+            let target = Target { per_hour, rule, n_repetitions };
+            choose_threshold(&[traced.word(0, trigger())], trigger(), target).n_false_accepts
+        };
+        // 8 h: 0 events prove 0.46 an hour, 1 event 0.70.
+        assert_eq!(choose(0.5, TargetRule::Point, 1.0), 3);
+        assert_eq!(choose(0.5, TargetRule::Bound, 1.0), 0);
+        assert_eq!(choose(0.7, TargetRule::Bound, 1.0), 1);
+        // Four hours heard twice: 0 events prove 0.92, half an event 1.2.
+        assert_eq!(choose(1.0, TargetRule::Bound, 2.0), 0);
+        assert_eq!(choose(1.2, TargetRule::Bound, 2.0), 1);
+    }
+
+    #[test]
+    fn candidates_rise_to_the_last() {
+        let all: Vec<f32> = candidates().collect();
+        assert!(all.windows(2).all(|pair| pair[0] < pair[1]));
+        assert!((all[0] - 0.05).abs() < 1e-6 && (all[all.len() - 1] - 0.9999).abs() < 1e-5);
     }
 }

@@ -1,58 +1,82 @@
 //! Streams from the recordings of a data folder.
 
-use super::assemble::{Condition, EvalClip, EvalSet, assemble};
-use crate::dataset::{Inventory, SkippedFile, load_clip, load_positive};
-use crate::features::FeatureConfig;
+use super::level::root_mean_square;
+use super::{Condition, Content, EvalStream, Recording, Stage, StreamShape, lay};
+use crate::dataset::{Inventory, NegativeFile, SkippedFile, load_clip, seed_of};
 
 /// Longest noise that is kept, in samples: ten minutes of it repeat unnoticed.
 const MAX_NOISE_SAMPLES: usize = 600 * 16_000;
 
-/// Lays all positives and all negatives of `inventory` into streams of `condition`; the noise is that of the inventory.
-/// Recordings that cannot be used are named in the result.
-pub fn streams(
-    inventory: &Inventory,
-    condition: Condition,
-    features: &FeatureConfig,
-    frames_per_step: usize,
-    seed: u64,
-) -> EvalSet {
-    let mut skipped: Vec<SkippedFile> = Vec::new();
-    let mut noise = Vec::new();
-    if condition != Condition::Clean {
-        for file in &inventory.noises {
-            match load_clip(&file.path) {
-                Ok(samples) => noise.extend(level(samples)),
-                Err(reason) => skipped.push(SkippedFile::new(&file.path, reason)),
-            }
-            if noise.len() > MAX_NOISE_SAMPLES {
-                break;
-            }
-        }
+/// Streams of one condition, and the recordings that could not be part of them.
+pub struct EvalSet {
+    /// With words and truths.
+    pub positives: Vec<EvalStream>,
+    /// Without.
+    pub negatives: Vec<EvalStream>,
+    /// Recordings left out, with the reasons.
+    pub skipped: Vec<SkippedFile>,
+}
+
+/// Kinds of recordings: the second part of a stage's seed, so that no two kinds meet the same levels and noises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Wake words.
+    Positive,
+    /// Other speech.
+    Negative,
+    /// Noise alone.
+    Noise,
+    /// Pieces of wake words.
+    Piece,
+}
+
+impl Role {
+    /// The seed of the stage that recordings of this kind are heard on.
+    pub fn seed(self, seed: u64) -> u64 {
+        seed_of(&[seed, self as u64])
     }
-    let mut lay = |clips: &mut dyn Iterator<Item = Result<EvalClip, SkippedFile>>, seed| {
-        let usable = clips.filter_map(|clip| clip.map_err(|file| skipped.push(file)).ok());
-        assemble(usable, condition, &noise, features, frames_per_step, seed)
+}
+
+/// Lays all positives and all negatives of `inventory` into streams of a dry `condition`; the noise is that of the inventory.
+/// Recordings that cannot be used are named in the result.
+pub fn streams(inventory: &Inventory, condition: Condition, shape: StreamShape, seed: u64) -> EvalSet {
+    let mut skipped: Vec<SkippedFile> = Vec::new();
+    let noise = condition.snr_db.map(|_| noise_pool(&inventory.noises, &mut skipped)).unwrap_or_default();
+    let mut lay_role = |recordings: Vec<Recording>, role: Role| {
+        let stage = Stage { condition, noise: &noise, rooms: None, seed: role.seed(seed) };
+        let (streams, unusable) = lay(&recordings, &stage, shape, |stream| stream, &|_, _| {});
+        skipped.extend(unusable);
+        streams
     };
-    let positives = lay(
-        &mut inventory.positives.iter().map(|file| {
-            let clip = load_positive(file)?;
-            Ok(EvalClip { samples: clip.samples, word: Some((file.word_idx, clip.span)) })
-        }),
-        seed,
-    );
-    let negatives = lay(
-        &mut inventory.negatives.iter().map(|file| match load_clip(&file.path) {
-            Ok(samples) => Ok(EvalClip { samples, word: None }),
-            Err(reason) => Err(SkippedFile::new(&file.path, reason)),
-        }),
-        seed.wrapping_add(1),
-    );
+    let positives = lay_role(inventory.positives.iter().map(Recording::word).collect(), Role::Positive);
+    let negatives = lay_role(others(&inventory.negatives), Role::Negative);
     EvalSet { positives, negatives, skipped }
 }
 
-/// Noises of one loudness, so that none of them is missing where another was loud.
-fn level(mut samples: Vec<f32>) -> Vec<f32> {
-    let rms = super::assemble::root_mean_square(&samples).max(1e-6);
-    samples.iter_mut().for_each(|sample| *sample *= 0.05 / rms);
-    samples
+/// Recordings without a wake word.
+pub fn others(files: &[NegativeFile]) -> Vec<Recording> {
+    let other = |file: &NegativeFile| Recording {
+        path: file.path.clone(),
+        speaker: file.speaker.clone(),
+        content: Content::Other,
+    };
+    files.iter().map(other).collect()
+}
+
+/// One long recording of noises of one loudness, so that none of them is missing where another was loud.
+pub fn noise_pool(files: &[NegativeFile], skipped: &mut Vec<SkippedFile>) -> Vec<f32> {
+    let mut noise = Vec::new();
+    for file in files {
+        match load_clip(&file.path) {
+            Ok(samples) => {
+                let gain = 0.05 / root_mean_square(samples.iter()).max(1e-6);
+                noise.extend(samples.iter().map(|sample| gain * sample));
+            }
+            Err(reason) => skipped.push(SkippedFile::new(&file.path, reason)),
+        }
+        if noise.len() > MAX_NOISE_SAMPLES {
+            break;
+        }
+    }
+    noise
 }

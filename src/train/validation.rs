@@ -1,7 +1,7 @@
 //! How good the network is now, on speakers it has not been trained on.
 
 use crate::detector::TriggerConfig;
-use crate::eval::{EvalStream, OperatingPoint, Outcome, TracedStreams, choose_threshold};
+use crate::eval::{EvalStream, OperatingPoint, Outcome, StepTiming, Target, TracedStreams, choose_threshold};
 use crate::model::StreamingNetwork;
 
 use super::TrainConfig;
@@ -45,14 +45,15 @@ impl Validation {
 }
 
 /// The validation set under one network.
-pub(super) struct ValidationTraces<'a> {
-    positives: TracedStreams<'a>,
-    negatives: TracedStreams<'a>,
+pub(super) struct ValidationTraces {
+    positives: TracedStreams,
+    negatives: TracedStreams,
 }
 
-impl<'a> ValidationTraces<'a> {
-    pub(super) fn new(config: &TrainConfig, network: &StreamingNetwork, set: &'a ValidationSet) -> Self {
-        let run = |streams| TracedStreams::new(network, &config.features, &config.network, streams);
+impl ValidationTraces {
+    pub(super) fn new(config: &TrainConfig, network: &StreamingNetwork, set: &ValidationSet) -> Self {
+        let timing = StepTiming::new(&config.features, &config.network);
+        let run = |streams: &[EvalStream]| TracedStreams::new(network, timing, streams);
         Self { positives: run(&set.positives), negatives: run(&set.negatives) }
     }
 
@@ -60,8 +61,9 @@ impl<'a> ValidationTraces<'a> {
     pub(super) fn validate(&self, n_words: usize, trigger: TriggerConfig, target_per_hour: f64) -> Validation {
         let words = (0..n_words)
             .map(|word_idx| {
-                let point = choose_threshold(&[self.negatives.word(word_idx)], trigger, target_per_hour);
-                let positives = self.positives.word(word_idx);
+                let negatives = self.negatives.word(word_idx, trigger);
+                let point = choose_threshold(&[negatives], trigger, Target::point(target_per_hour));
+                let positives = self.positives.word(word_idx, trigger);
                 WordResult { outcome: positives.outcome(trigger.with_threshold(point.threshold)), point }
             })
             .collect();

@@ -6,6 +6,8 @@ mod binary;
 mod common;
 
 mod config;
+#[cfg(feature = "train")]
+mod eval;
 mod label;
 mod listen;
 #[cfg(target_os = "linux")]
