@@ -83,6 +83,8 @@ pub(super) struct Shared {
     reader: OnceLock<Thread>,
     /// Samples that the reader waits for.
     n_wanted: AtomicUsize,
+    /// Samples that the callback was last given: when there is no room for as many, waiting would lose them.
+    n_block: AtomicUsize,
     /// Samples lost after the last one in the ring, told when the stream ends.
     n_lost_at_end: AtomicU64,
     /// Errors since samples last came: above a few, whatever their kind, something spins.
@@ -97,6 +99,8 @@ impl Shared {
     }
 
     fn wake(&self) {
+        // Either the reader, which registers and then looks, sees what happened, or it is seen here.
+        fence(Ordering::SeqCst);
         if let Some(reader) = self.reader.get() {
             reader.unpark();
         }
@@ -166,12 +170,14 @@ impl CaptureSink {
             self.n_lost += n_lost;
         }
         shared.errors_in_a_row.store(0, Ordering::Relaxed);
+        shared.n_block.store(n_samples, Ordering::Relaxed);
         // The reader tells what it wants and then looks at the ring; here it is the other way round. In one order for both
         // sides, one of them sees what the other did.
         fence(Ordering::SeqCst);
         let n_filled = self.ring_capacity - n_free + n_fitting;
         let has_told_gap = had_gap && n_fitting > 0;
-        if n_filled >= shared.n_wanted.load(Ordering::Relaxed) || has_told_gap {
+        let is_nearly_full = n_filled + n_samples > self.ring_capacity;
+        if n_filled >= shared.n_wanted.load(Ordering::Relaxed) || has_told_gap || is_nearly_full {
             shared.wake();
         }
     }
@@ -220,13 +226,15 @@ impl CaptureSource {
         &self.shared.counters
     }
 
-    /// What the rings hold next: a whole chunk, or what comes before a gap, or if `is_last` whatever there is.
+    /// What the rings hold next: a whole chunk, or what comes before a gap, or whatever there is if `is_last` or if another block
+    /// would find no room.
     fn take(&mut self, chunk: &mut [f32], is_last: bool) -> Option<Read> {
         // A gap is told before the samples after it come, so the samples are looked at first:
         // every gap before any of these `n_ready` can be seen.
         let n_ready = self.samples.slots();
         let mut n = n_ready.min(chunk.len());
-        let mut is_whole = n == chunk.len() || is_last;
+        let is_nearly_full = n_ready + self.shared.n_block.load(Ordering::Relaxed) > self.samples.buffer().capacity();
+        let mut is_whole = n == chunk.len() || is_last || is_nearly_full;
         if let Ok(&gap) = self.gaps.peek() {
             if gap.position == self.position {
                 self.gaps.pop().expect("it was just seen");
@@ -301,11 +309,17 @@ impl AudioSource for CaptureSource {
             }
             let waited = self.last_samples.elapsed();
             let Some(left) = self.stall_timeout.checked_sub(waited).filter(|left| !left.is_zero()) else {
+                // What came before the silence is delivered; the next read finds the silence.
+                if let Some(read) = self.take(chunk, true) {
+                    return Ok(read);
+                }
                 self.is_over = true;
                 return Err(AudioError::DeviceSilent { device: self.device.clone(), seconds: waited.as_secs_f64() });
             };
-            // A thread that took over from another is not woken and has to look for itself.
-            thread::park_timeout(if is_woken { left } else { left.min(Duration::from_millis(5)) });
+            // Less than a chunk wakes nobody, but shows that the device lives: it is looked for a few times within the timeout. A thread
+            // that took over from another is not woken at all and has to look for itself.
+            let look_again = if is_woken { self.stall_timeout / 4 } else { Duration::from_millis(5) };
+            thread::park_timeout(left.min(look_again));
         }
     }
 }
@@ -507,14 +521,36 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_of_little_more_than_a_block_loses_nothing_to_a_reader_that_wants_more() {
+        for (capacity, n_block, n_wanted) in [(1600, 1600, 1280), (4800, 1920, 4320), (1600, 1120, 1280)] {
+            let (mut sink, mut source) = ring(capacity);
+            let mut chunk = vec![0.0; n_wanted];
+            let (mut n_read, n_blocks) = (0, 50);
+            for i in 0..n_blocks {
+                sink.push(&block((i * n_block) as u64, n_block), |s| s);
+                // As the reader does when it is woken: what remains is less than a chunk and leaves room for a block.
+                while let Some(read) = source.take(&mut chunk, false) {
+                    let Read::Samples(n) = read else { panic!("{read:?} with {capacity}, {n_block}, {n_wanted}") };
+                    n_read += n;
+                }
+            }
+            let counts = source.counters().counts();
+            assert_eq!(counts.samples_lost, 0, "{capacity}, {n_block}, {n_wanted}");
+            assert!(n_read + n_wanted > n_blocks * n_block);
+        }
+    }
+
+    #[test]
     fn silence_of_the_device_is_an_error() {
         let map = MonoMap::new(1, ChannelChoice::Mix).unwrap();
         let (mut sink, mut source) =
             capture_ring("test".to_owned(), SampleRate::MODEL, map, 10, Duration::from_millis(30));
         sink.push(&[0.5], |s| s);
         let began = Instant::now();
-        assert!(matches!(source.read(&mut [0.0; 4]), Err(AudioError::DeviceSilent { .. })));
+        // Less than a chunk, but not lost.
+        assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Read::Samples(1));
         assert!(began.elapsed() >= Duration::from_millis(30));
+        assert!(matches!(source.read(&mut [0.0; 4]), Err(AudioError::DeviceSilent { .. })));
         assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Read::End);
     }
 

@@ -44,7 +44,7 @@ pub trait AudioSource: Send {
     /// A short name for logs and events: a path, a device id, `-`.
     fn name(&self) -> &str;
 
-    /// Blocks until there are samples, a gap or the end; a microphone, until the chunk is full or there is a gap or the end.
+    /// Blocks until there are samples, a gap or the end; a microphone, until the chunk is as full as it can be or there is a gap or the end.
     /// Never returns more than `chunk.len()` samples; `chunk` must not be empty.
     ///
     /// # Errors

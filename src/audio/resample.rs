@@ -258,7 +258,7 @@ impl<S: AudioSource> Resampled<S> {
     /// When one of the rates is not within [`RATE_MIN`] and [`RATE_MAX`].
     pub fn new(source: S, to: SampleRate) -> Result<Self, AudioError> {
         let resampler = Resampler::new(source.sample_rate(), to)?;
-        // A tenth of a second: more than the detector asks of a live source at a time.
+        // A tenth of a second: what the detector asks of a live source at a time, with the default model.
         let chunk = vec![0.0; (source.sample_rate().hz() / 10).max(1) as usize].into_boxed_slice();
         Ok(Self {
             source,
@@ -343,6 +343,9 @@ impl<S: AudioSource> AudioSource for Resampled<S> {
 
     fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
         assert!(!chunk.is_empty(), "a read needs room for at least one sample");
+        if self.resampler.engine.is_none() {
+            return self.source.read(chunk);
+        }
         loop {
             let rest = &self.ready[self.n_handed_out..];
             if !rest.is_empty() {

@@ -3,6 +3,8 @@
 use tripword::bundle::{Bundle, Location};
 use tripword::units::SampleRate;
 
+use std::path::PathBuf;
+
 use super::*;
 
 /// Clips of two words by two speakers, an hour's share of other sound, and noise.

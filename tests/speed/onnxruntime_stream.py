@@ -1,7 +1,7 @@
 """The shipped network in ONNX Runtime, one step of 80 ms at a time, its state carried from call to call.
 
-onnxruntime_stream.py FILE: first shows that the probabilities are ours, then prints {"cpu_us", "version"} of a step, by the
-faster of the two ways to call it: with inputs and outputs bound once to fixed memory.
+onnxruntime_stream.py FILE: first shows that the probabilities are ours, then prints {"cpu_us", "version"} of a step, called
+from Python with inputs and outputs bound once to fixed memory.
 """
 
 import json
