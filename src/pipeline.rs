@@ -30,8 +30,7 @@ pub struct FeatureBlock {
 impl FeatureBlock {
     /// An empty block with room for all that one push of up to `n_samples` can complete.
     pub fn with_room(manifest: &Manifest, n_samples: usize) -> Self {
-        // Steps end at equal distances, so no more of them than this fall within the samples.
-        let n_steps = (n_samples as u64).div_ceil(samples_per_step(manifest)) as usize;
+        let n_steps = steps_within(n_samples, samples_per_step(manifest));
         Self { start_sample: 0, frames: Vec::with_capacity(n_steps * values_per_step(manifest)) }
     }
 }
@@ -61,6 +60,13 @@ impl FeatureStage {
             next_step_sample: 0,
             n_pending_samples: 0,
         }
+    }
+
+    /// Makes room, so that no push of up to `n_samples` allocates but in its block.
+    pub fn reserve(&mut self, n_samples: usize) {
+        // The steps completed, and less than one begun.
+        let n_steps = steps_within(n_samples, self.samples_per_step) + 1;
+        self.frames.reserve(n_steps * self.values_per_step - self.frames.len());
     }
 
     /// Takes samples and moves the steps they complete into `block`, replacing its content; gives whether there are any.
@@ -185,6 +191,11 @@ impl<'a> InferenceStage<'a> {
 /// Samples from one step of the network to the next.
 pub fn samples_per_step(manifest: &Manifest) -> u64 {
     (manifest.model.frames_per_step() * manifest.features.hop_length_samples) as u64
+}
+
+/// Steps that a push of `n_samples` can complete: they end at equal distances.
+fn steps_within(n_samples: usize, samples_per_step: u64) -> usize {
+    (n_samples as u64).div_ceil(samples_per_step) as usize
 }
 
 /// Numbers in the feature frames of one step.

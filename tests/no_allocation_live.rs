@@ -62,6 +62,8 @@ const ALLOCATIONS_PER_EVENT: u64 = 10;
 /// Twice the length of the sound, so that nothing new is heard after it.
 const WARM_UP_S: f64 = 20.0;
 const SOUND_S: usize = 10;
+/// No wait is long, however busy the machine.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// A detector behind a sound card that the test plays to.
 struct Live<S, C> {
@@ -113,20 +115,25 @@ impl<S: cpal::SizedSample, C: FnMut(&Data)> Live<S, C> {
         while self.played_s() - stats.n_steps.get() as f64 * self.seconds_per_step > seconds
             || stats.n_handled_events.get() < stats.n_events.get()
         {
-            assert!(began.elapsed() < Duration::from_secs(60), "the daemon hears nothing any more");
+            assert!(began.elapsed() < DEADLINE, "the daemon hears nothing any more");
             thread::park_timeout(Duration::from_micros(100));
         }
     }
 
-    /// Waits until all three threads of the daemon sleep: a thread's first sleep asks for memory, and a busy machine may put it
-    /// off for long.
+    /// Waits until all threads but this one sleep, the daemon's three and the test harness's: a thread's first sleep asks for
+    /// memory, and a busy machine may put it off for long.
     fn wait_until_asleep(&self) {
-        let is_asleep = |task: &std::fs::DirEntry| {
-            let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-            stat.contains("(tw-") && stat.contains(") S ")
+        let stats = || {
+            let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+            tasks.map(|task| std::fs::read_to_string(task.path().join("stat")).unwrap_or_default()).collect::<Vec<_>>()
         };
-        let n_asleep = || std::fs::read_dir("/proc/self/task").unwrap().flatten().filter(is_asleep).count();
-        while n_asleep() < 3 {
+        let is_everybody_asleep = |stats: &[String]| {
+            stats.iter().filter(|stat| stat.contains("(tw-")).count() == 3
+                && stats.iter().filter(|stat| !stat.contains(") S ")).count() == 1
+        };
+        let began = Instant::now();
+        while !is_everybody_asleep(&stats()) {
+            assert!(began.elapsed() < DEADLINE, "somebody never sleeps: {:?}", stats());
             thread::park_timeout(Duration::from_millis(1));
         }
     }

@@ -34,6 +34,7 @@ fn run(
     stats: &Stats,
 ) -> Result<(), AudioError> {
     let mut stage = FeatureStage::new(&bundle.manifest);
+    stage.reserve(CHUNK_SAMPLES);
     let mut chunk = vec![0.0; CHUNK_SAMPLES];
     // There is an empty block whenever one is needed, unless the inference thread is gone.
     let empty_block = || recycled.try_recv().unwrap_or_default();
