@@ -16,7 +16,7 @@ mod recorded_speech;
 #[cfg(feature = "train")]
 mod train;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use binary::*;

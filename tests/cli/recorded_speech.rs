@@ -1,6 +1,8 @@
 //! Training on recorded speech. The recordings are not part of the project: `TRIPWORD_RECORDINGS` names a folder with `train/` and
 //! `dev/`, each laid out as positive/computer, negative/…, noise/…, with a manifest.tsv that tells the speakers.
 
+use std::path::PathBuf;
+
 use super::*;
 
 #[test]

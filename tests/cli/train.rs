@@ -1,5 +1,7 @@
 //! `tripword train` and `tripword eval`, on sounds that are easy to tell apart.
 
+use std::path::PathBuf;
+
 use tripword::units::SampleRate;
 
 use super::*;
