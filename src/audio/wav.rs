@@ -86,6 +86,11 @@ impl WavSource {
         self.n_promised.or(self.n_in_file)
     }
 
+    /// The same in seconds.
+    pub fn duration_s(&self) -> Option<f64> {
+        Some(self.rate.seconds(self.len_samples()?))
+    }
+
     /// Channels in the file.
     pub fn n_channels(&self) -> u16 {
         self.n_channels

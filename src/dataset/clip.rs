@@ -7,7 +7,7 @@ use super::endpoint::{SILENCE_DBFS, find_endpoints};
 use super::{PositiveFile, SkipReason, SkippedFile};
 use crate::audio::resample::at_model_rate;
 use crate::audio::wav::WavSource;
-use crate::audio::{AudioError, AudioSource, ChannelChoice, read_to_end};
+use crate::audio::{AudioError, ChannelChoice, read_to_end};
 use crate::units::{SampleRate, decibels_to_amplitude};
 
 /// Less sound than this is no word, in milliseconds.
@@ -30,10 +30,7 @@ pub struct LoadedPositive {
 
 /// How long a file is by its header, in seconds; 0 where that cannot be told.
 pub fn duration_s(path: &Path) -> f64 {
-    WavSource::open(path, ChannelChoice::Mix)
-        .ok()
-        .and_then(|source| Some(source.sample_rate().seconds(source.len_samples()?)))
-        .unwrap_or(0.0)
+    WavSource::open(path, ChannelChoice::Mix).ok().and_then(|source| source.duration_s()).unwrap_or(0.0)
 }
 
 /// The samples of a file with sound in it.

@@ -146,9 +146,8 @@ impl<'a> Measurement<'a> {
             negatives: self.sets.iter().map(|set| set.negatives.word(word_idx, trigger)).collect(),
         };
         let n_repetitions = self.n_repetitions();
-        let all: Vec<WordScores> = (self.sets.iter())
-            .flat_map(|set| set.positives.iter().chain([&set.negatives]))
-            .map(|streams| streams.word(word_idx, trigger))
+        let all: Vec<&WordScores> = (everywhere.positives.iter().zip(&everywhere.negatives))
+            .flat_map(|(positives, negatives)| positives.iter().chain([negatives]))
             .collect();
         let mut points = vec![self.point("model".into(), None, trigger, &everywhere)];
         for &PointRequest { per_hour, rule } in requests {

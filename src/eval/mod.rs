@@ -36,7 +36,7 @@ pub use material::{Ear, Material};
 pub use measure::{ConditionSet, Measurement, PointRequest, WordUnderTest};
 pub use operating_point::{
     LOWEST_THRESHOLD, OperatingPoint, Target, TargetRule, candidates, choose_threshold, evaluate_threshold,
-    rate_interval,
+    hours_for_bound, rate_interval,
 };
 pub use piece::Piece;
 pub use recording::{Content, EvalClip, Recording, SpokenWord};

@@ -61,11 +61,11 @@ impl Target {
             TargetRule::Bound => rate_interval(n_false_accepts, hours, self.n_repetitions)[1] <= self.per_hour,
         }
     }
+}
 
-    /// How many different hours without a false accept prove the rate at the bound.
-    pub fn hours_for_bound(&self) -> f64 {
-        poisson_interval(0.0)[1] / self.per_hour
-    }
+/// How many different hours without a false accept prove a rate, so many an hour, at the bound.
+pub fn hours_for_bound(per_hour: f64) -> f64 {
+    poisson_interval(0.0)[1] / per_hour
 }
 
 /// The 95 % interval of false accepts per hour, when `n` were counted in `hours`, each different hour heard `n_repetitions` times.
@@ -84,18 +84,18 @@ pub fn candidates() -> impl DoubleEndedIterator<Item = f32> {
 }
 
 /// What `trigger` with another threshold costs in these streams, all sets together.
-pub fn evaluate_threshold(sets: &[WordScores], trigger: TriggerConfig, threshold: f32) -> OperatingPoint {
+pub fn evaluate_threshold(sets: &[&WordScores], trigger: TriggerConfig, threshold: f32) -> OperatingPoint {
     let trigger = trigger.with_threshold(threshold);
     OperatingPoint {
         threshold,
         n_false_accepts: sets.iter().map(|set| set.outcome(trigger).n_false).sum(),
-        hours: sets.iter().map(WordScores::negative_hours).sum(),
+        hours: sets.iter().map(|set| set.negative_hours()).sum(),
     }
 }
 
 /// The lowest candidate threshold with no more false accepts than `target` allows, all sets together; the highest candidate if none
 /// is high enough.
-pub fn choose_threshold(sets: &[WordScores], trigger: TriggerConfig, target: Target) -> OperatingPoint {
+pub fn choose_threshold(sets: &[&WordScores], trigger: TriggerConfig, target: Target) -> OperatingPoint {
     let candidates: Vec<f32> = candidates().collect();
     // False accepts fall with the threshold but for rare merges of neighbouring events, so bisection finds the place.
     let (mut low, mut high) = (0, candidates.len() - 1);
@@ -137,7 +137,7 @@ mod tests {
     #[test]
     fn the_threshold_lies_just_above_the_false_accepts_that_are_not_allowed() {
         let traced = traced(1);
-        let choose = |per_hour| choose_threshold(&[traced.word(0, trigger())], trigger(), Target::point(per_hour));
+        let choose = |per_hour| choose_threshold(&[&traced.word(0, trigger())], trigger(), Target::point(per_hour));
         let point = choose(1.0);
         assert_eq!(point.n_false_accepts, 1);
         assert!((point.false_accepts_per_hour() - 1.0).abs() < 1e-6);
@@ -150,7 +150,7 @@ mod tests {
         let traced = traced(8);
         let choose = |per_hour, rule, n_repetitions| {
             let target = Target { per_hour, rule, n_repetitions };
-            choose_threshold(&[traced.word(0, trigger())], trigger(), target).n_false_accepts
+            choose_threshold(&[&traced.word(0, trigger())], trigger(), target).n_false_accepts
         };
         // 8 h: 0 events prove 0.46 an hour, 1 event 0.70.
         assert_eq!(choose(0.5, TargetRule::Point, 1.0), 3);

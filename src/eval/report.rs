@@ -78,6 +78,16 @@ pub struct ConditionReport {
     pub n_confusions: usize,
 }
 
+impl ConditionReport {
+    /// Median and 95 % latency in milliseconds, as text; empty without a hit.
+    pub fn latency_text(&self) -> String {
+        match (self.median_latency_ms, self.p95_latency_ms) {
+            (Some(median), Some(p95)) => format!("{median}, {p95}"),
+            _ => String::new(),
+        }
+    }
+}
+
 /// A share of words missed.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Misses {

@@ -94,7 +94,7 @@ impl Labeller<'_> {
             return None;
         }
         let source = WavSource::open(file, ChannelChoice::Mix).ok();
-        Some(source.map_or(0.0, |source| source.sample_rate().seconds(source.len_samples().unwrap_or(0))))
+        Some(source.and_then(|source| source.duration_s()).unwrap_or(0.0))
     }
 
     /// Labels `file`; `on_progress` is told of further samples at the model's rate, about once for each second of them.

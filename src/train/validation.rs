@@ -62,7 +62,7 @@ impl ValidationTraces {
         let words = (0..n_words)
             .map(|word_idx| {
                 let negatives = self.negatives.word(word_idx, trigger);
-                let point = choose_threshold(&[negatives], trigger, Target::point(target_per_hour));
+                let point = choose_threshold(&[&negatives], trigger, Target::point(target_per_hour));
                 let positives = self.positives.word(word_idx, trigger);
                 WordResult { outcome: positives.outcome(trigger.with_threshold(point.threshold)), point }
             })

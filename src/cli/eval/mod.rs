@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::{Outcome, print_line, progress};
 use crate::eval::report::Report;
-use crate::eval::{Ear, Material, Measurement, PointRequest, TargetRule, WordUnderTest};
+use crate::eval::{Ear, Material, Measurement, PointRequest, TargetRule, WordUnderTest, hours_for_bound};
 use crate::files::write_whole;
 
 /// Signal-to-noise ratios of `--by-snr`, in decibels.
@@ -172,7 +172,7 @@ fn rule(args: &EvalArgs, per_hour: f64, different_hours: f64) -> TargetRule {
         Some(ChooseBy::Bound) => TargetRule::Bound,
         None if !args.write_thresholds => TargetRule::Point,
         None => {
-            let needed = thresholds::hours_for_bound(per_hour);
+            let needed = hours_for_bound(per_hour);
             if different_hours >= needed {
                 TargetRule::Bound
             } else {

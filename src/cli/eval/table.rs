@@ -51,7 +51,7 @@ pub(super) fn lines(report: &Report) -> Vec<String> {
                     "{head} {:18} {:>27} {:>12} {:>31}",
                     row.condition,
                     missed(&row.misses),
-                    latency(row),
+                    row.latency_text(),
                     false_accepts(&row.false_accepts)
                 );
                 lines.push(line);
@@ -82,13 +82,6 @@ fn missed(misses: &Misses) -> String {
     }
     let [low, high] = misses.interval.map(|share| share * 100.0);
     format!("{}/{} {:.1} % ({low:.1}-{high:.1})", misses.n_missed, misses.n_spoken, misses.miss_rate * 100.0)
-}
-
-fn latency(row: &ConditionReport) -> String {
-    match (row.median_latency_ms, row.p95_latency_ms) {
-        (Some(median), Some(p95)) => format!("{median}, {p95}"),
-        _ => String::new(),
-    }
 }
 
 fn false_accepts(found: &FalseAccepts) -> String {

@@ -9,15 +9,10 @@ use crate::bundle::{Bundle, CARD_FILE, Location, Manifest, check_destination, lo
 use crate::cli::context::{Context, models_dir};
 use crate::cli::print_line;
 use crate::eval::report::{Report, WordReport};
-use crate::eval::{PointRequest, Target, TargetRule};
+use crate::eval::{PointRequest, TargetRule};
 
 /// The heading of the card's section about thresholds; it is the last.
 const CARD_HEADING: &str = "## Thresholds chosen by measurement";
-
-/// How many different hours without a false accept prove a rate.
-pub(super) fn hours_for_bound(per_hour: f64) -> f64 {
-    Target { per_hour, rule: TargetRule::Bound, n_repetitions: 1.0 }.hours_for_bound()
-}
 
 /// A model as it is stored, and where the changed one goes.
 pub(super) struct Writer {

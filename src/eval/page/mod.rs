@@ -79,10 +79,7 @@ fn write_points(page: &mut String, word: &WordReport) -> std::fmt::Result {
             per_hour(&point.false_accepts)
         )?;
         for row in &point.conditions {
-            let latency = match (row.median_latency_ms, row.p95_latency_ms) {
-                (Some(median), Some(p95)) => format!("{median}, {p95}"),
-                _ => String::new(),
-            };
+            let latency = row.latency_text();
             let found = &row.false_accepts;
             write!(
                 page,
