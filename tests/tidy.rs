@@ -24,7 +24,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("eval", &["dataset", "detector", "features", "model", "parallel", "units"]),
     (
         "train",
-        &["bundle", "dataset", "detector", "difference", "eval", "features", "files", "model", "parallel", "units"],
+        &[
+            "bundle",
+            "dataset",
+            "detector",
+            "difference",
+            "eval",
+            "features",
+            "files",
+            "model",
+            "names",
+            "parallel",
+            "units",
+        ],
     ),
     ("config", &["bundle", "names", "train", "units"]),
 ];

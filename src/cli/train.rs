@@ -9,13 +9,15 @@ use clap::Args;
 use indicatif::ProgressBar;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
-use super::context::Context;
+use super::context::{Context, models_dir};
 use super::{Outcome, print_line, progress};
-use crate::bundle::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, check_destination};
+use crate::bundle::{
+    Bundle, FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, check_destination, locate,
+};
 use crate::dataset::{Bank, Inventory, SkippedFile};
 use crate::eval::{Condition, StreamShape, recordings};
 use crate::train::{
-    StepReport, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, checkpoint_path,
+    StepReport, Teacher, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, checkpoint_path,
     environment, train,
 };
 
@@ -49,6 +51,9 @@ pub(super) struct TrainArgs {
     /// Folder of the same layout to validate on [default: speakers held out of DATA]
     #[arg(long, value_name = "DIR")]
     validation: Option<PathBuf>,
+    /// Model to learn from besides the recordings, by name or folder; repeat for several, whose mean then teaches
+    #[arg(long, value_name = "MODEL")]
+    teacher: Vec<String>,
     /// Go on from the checkpoint that an interrupted run left beside DIR
     #[arg(long)]
     resume: bool,
@@ -128,6 +133,11 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     }
 
     notes.extend(shared_speakers(&training, &validation));
+    let teachers: Vec<Teacher> = (args.teacher.iter())
+        .map(|name| {
+            Teacher::new(name, &Bundle::load(&locate(name, models_dir().as_deref())?)?, &training.words, &config)
+        })
+        .collect::<Result<_>>()?;
     for note in &notes {
         tracing::warn!("{note}");
     }
@@ -141,6 +151,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     bar.finish_and_clear();
     let validation_set = validation_set(&config, &validation, &mut skipped)?;
     report_skipped(&skipped);
+    notes.extend((!args.teacher.is_empty()).then(|| format!("taught by {}", args.teacher.join(", "))));
     notes.extend((!skipped.is_empty()).then(|| format!("{} files were skipped", skipped.len())));
 
     let manifest = Manifest {
@@ -159,6 +170,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     let request = TrainRequest {
         words: training.words.clone(),
         bank: Arc::new(bank),
+        teachers: teachers.into(),
         validation: validation_set,
         destination: args.out.clone(),
         resume: args.resume,

@@ -11,6 +11,7 @@ use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
+use super::shard::ShardState;
 use crate::difference::first_difference;
 use crate::files::write_whole;
 use crate::model::NetworkState;
@@ -32,6 +33,8 @@ pub(super) struct Progress {
 struct Header {
     config: TrainConfig,
     words: Vec<String>,
+    /// Hashes of the teachers' weights.
+    teachers: Vec<String>,
     progress: Progress,
 }
 
@@ -40,7 +43,7 @@ pub(super) struct Checkpoint {
     pub(super) progress: Progress,
     pub(super) optimizer: HashMap<String, Tensor>,
     pub(super) best_weights: HashMap<String, Tensor>,
-    pub(super) states: Vec<NetworkState>,
+    pub(super) states: Vec<ShardState>,
 }
 
 /// The file of the run that will make the model folder `destination`.
@@ -54,17 +57,30 @@ pub fn path(destination: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn save(path: &Path, config: &TrainConfig, words: &[String], checkpoint: &Checkpoint) -> Result<()> {
+pub(super) fn save(
+    path: &Path,
+    config: &TrainConfig,
+    words: &[String],
+    teachers: &[String],
+    checkpoint: &Checkpoint,
+) -> Result<()> {
     let mut tensors: HashMap<String, &Tensor> = HashMap::new();
     tensors.extend(checkpoint.optimizer.iter().map(|(name, tensor)| (format!("optimizer/{name}"), tensor)));
     tensors.extend(checkpoint.best_weights.iter().map(|(name, tensor)| (format!("best/{name}"), tensor)));
     for (shard, state) in checkpoint.states.iter().enumerate() {
-        let tails = state.convolution_tails.iter().enumerate();
-        tensors.extend(tails.map(|(i, tensor)| (format!("state/{shard}/tail/{i}"), tensor)));
-        let hidden = state.hidden.iter().enumerate();
-        tensors.extend(hidden.map(|(i, tensor)| (format!("state/{shard}/hidden/{i}"), tensor)));
+        for (network, state) in std::iter::once(&state.learner).chain(&state.teachers).enumerate() {
+            for (part, list) in [("tail", &state.convolution_tails), ("hidden", &state.hidden)] {
+                let list = list.iter().enumerate();
+                tensors.extend(list.map(|(i, tensor)| (format!("state/{shard}/{network}/{part}/{i}"), tensor)));
+            }
+        }
     }
-    let header = Header { config: config.clone(), words: words.to_vec(), progress: checkpoint.progress.clone() };
+    let header = Header {
+        config: config.clone(),
+        words: words.to_vec(),
+        teachers: teachers.to_vec(),
+        progress: checkpoint.progress.clone(),
+    };
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), serde_json::to_string(&header)?)]);
     let bytes = safetensors::serialize(tensors, Some(metadata))?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -73,11 +89,17 @@ pub(super) fn save(path: &Path, config: &TrainConfig, words: &[String], checkpoi
     Ok(())
 }
 
-/// Reads the checkpoint at `path` of a run with this configuration and these words; `None` when there is none.
+/// Reads the checkpoint at `path` of a run with this configuration, these words and these teachers, told by the hashes of their
+/// weights; `None` when there is none.
 ///
 /// # Errors
 /// When the file is damaged or belongs to another configuration; the first setting that differs is named.
-pub(super) fn load(path: &Path, config: &TrainConfig, words: &[String]) -> Result<Option<Checkpoint>> {
+pub(super) fn load(
+    path: &Path,
+    config: &TrainConfig,
+    words: &[String],
+    teachers: &[String],
+) -> Result<Option<Checkpoint>> {
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -90,6 +112,14 @@ pub(super) fn load(path: &Path, config: &TrainConfig, words: &[String]) -> Resul
     if header.words != words {
         bail!("the checkpoint {} is for the words {:?}, this run is for {words:?}", path.display(), header.words);
     }
+    if header.teachers != teachers {
+        bail!(
+            "the checkpoint {} was made with {} teachers, this run has {} or others; resume with the same ones",
+            path.display(),
+            header.teachers.len(),
+            teachers.len()
+        );
+    }
     if let Some(difference) = setting_that_differs(&header.config, config)? {
         bail!(
             "the checkpoint {} was made with {difference}; resume with the same settings, or delete it to start afresh",
@@ -100,15 +130,21 @@ pub(super) fn load(path: &Path, config: &TrainConfig, words: &[String]) -> Resul
         progress: header.progress,
         optimizer: HashMap::new(),
         best_weights: HashMap::new(),
-        states: vec![NetworkState { convolution_tails: Vec::new(), hidden: Vec::new() }; config.n_shards],
+        states: Vec::new(),
     };
     let mut tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(damaged)?;
-    for (shard, state) in checkpoint.states.iter_mut().enumerate() {
-        for (part, list) in [("tail", &mut state.convolution_tails), ("hidden", &mut state.hidden)] {
-            while let Some(tensor) = tensors.remove(&format!("state/{shard}/{part}/{}", list.len())) {
-                list.push(tensor);
+    for shard in 0..config.n_shards {
+        let mut state = |network: usize| {
+            let mut state = NetworkState { convolution_tails: Vec::new(), hidden: Vec::new() };
+            for (part, list) in [("tail", &mut state.convolution_tails), ("hidden", &mut state.hidden)] {
+                while let Some(tensor) = tensors.remove(&format!("state/{shard}/{network}/{part}/{}", list.len())) {
+                    list.push(tensor);
+                }
             }
-        }
+            state
+        };
+        let learner = state(0);
+        checkpoint.states.push(ShardState { learner, teachers: (1..=teachers.len()).map(state).collect() });
     }
     for (name, tensor) in tensors {
         if let Some(name) = name.strip_prefix("optimizer/") {

@@ -40,6 +40,10 @@ pub struct TrainConfig {
     pub reset_probability: f32,
     /// Weight of the mean loss over negative steps against that over positive steps.
     pub negative_weight: f64,
+    /// Weight of the teachers' word against that of the labels, where there are teachers.
+    pub teacher_weight: f64,
+    /// What logits are divided by before a student is compared with its teachers.
+    pub teacher_temperature: f64,
     /// Bands of features that are masked for a mix: the probability of each of two masks.
     pub band_mask_probability: f32,
     /// Optimiser steps between validations.
@@ -83,6 +87,8 @@ impl Default for TrainConfig {
             average_decay: 0.998,
             reset_probability: 0.1,
             negative_weight: 50.0,
+            teacher_weight: 0.7,
+            teacher_temperature: 2.0,
             band_mask_probability: 0.4,
             validate_every: 500,
             patience: 8,
@@ -136,7 +142,7 @@ impl TrainConfig {
             return fail("train.n_shards", self.n_shards.to_string(), &expected);
         }
         type Check = (&'static str, f64, bool, &'static str);
-        let checks: [Check; 12] = {
+        let checks: [Check; 14] = {
             let within = |value: f64, low: f64, high: f64| value >= low && value <= high;
             let (rate, fraction) = (self.learning_rate, self.validation_fraction);
             let target = self.target_false_accepts_per_hour;
@@ -144,6 +150,7 @@ impl TrainConfig {
             let (mask, ratio) = (f64::from(self.band_mask_probability), self.final_learning_rate_ratio);
             let (decay, average) = (self.weight_decay, self.average_decay);
             let (clip, negative) = (self.clip_norm, self.negative_weight);
+            let (teacher, temperature) = (self.teacher_weight, self.teacher_temperature);
             let (above_0_below_1, above_0) = ("above 0 and below 1", "above 0");
             [
                 ("train.learning_rate", rate, rate > 0.0 && rate < 1.0, above_0_below_1),
@@ -151,6 +158,8 @@ impl TrainConfig {
                 ("train.target_false_accepts_per_hour", target, target > 0.0 && target.is_finite(), above_0),
                 ("train.clip_norm", clip, clip > 0.0, above_0),
                 ("train.negative_weight", negative, negative > 0.0 && negative.is_finite(), above_0),
+                ("train.teacher_weight", teacher, within(teacher, 0.0, 1.0), "0 to 1"),
+                ("train.teacher_temperature", temperature, within(temperature, 0.5, 100.0), "0.5 to 100"),
                 ("train.dropout", dropout, within(dropout, 0.0, 0.95), "0 to 0.95"),
                 ("train.reset_probability", reset, within(reset, 0.0, 1.0), "0 to 1"),
                 ("train.band_mask_probability", mask, within(mask, 0.0, 1.0), "0 to 1"),

@@ -1,5 +1,7 @@
 //! A network that learns: its variables with the optimiser's moments, and the state that its streams carry from batch to batch.
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
@@ -8,9 +10,10 @@ use super::TrainConfig;
 use super::initial::initial_weights;
 use super::optimizer::Optimizer;
 use super::schedule::learning_rate;
-use super::shard::{reset_rows, run_step, shard_rows};
+use super::shard::{ShardState, reset_rows, run_step, shard_rows};
+use super::teacher::Teacher;
 use crate::dataset::{Batch, seed_of};
-use crate::model::{Network, NetworkState, Weights};
+use crate::model::{Network, Weights};
 
 /// Keeps a step's own random numbers apart from those of its mixes.
 const STEP_PURPOSE: u64 = 0x5354_4550;
@@ -18,8 +21,9 @@ const STEP_PURPOSE: u64 = 0x5354_4550;
 /// A network in training. A step goes forward and backward through a batch and moves the weights along the gradient.
 pub struct Learner {
     pub(super) optimizer: Optimizer,
+    teachers: Arc<[Teacher]>,
     /// One entry a shard.
-    pub(super) states: Vec<NetworkState>,
+    pub(super) states: Vec<ShardState>,
 }
 
 /// What a step brought.
@@ -34,20 +38,27 @@ pub struct LearnerStep {
 }
 
 impl Learner {
-    /// A network of `n_words` words with initial weights from the seed of `config`, its streams at their beginning.
+    /// A network of `n_words` words with initial weights from the seed of `config`, its streams at their beginning. It learns from
+    /// the labels, and from `teachers` if there are any.
     ///
     /// # Errors
     /// When the tensors cannot be made.
-    pub fn new(config: &TrainConfig, n_words: usize) -> Result<Self> {
+    pub fn new(config: &TrainConfig, n_words: usize, teachers: Arc<[Teacher]>) -> Result<Self> {
         let n_mels = config.features.n_mels;
         let initial = initial_weights(&config.network, n_mels, n_words, config.seed)?;
         let names = Weights::expected(&config.network, n_mels, n_words).into_iter().map(|(name, _)| name);
         let optimizer = Optimizer::new(&initial, names)?;
         let network = Network::new(&config.network, n_mels, &initial)?;
         let states = (0..config.n_shards)
-            .map(|shard| Ok(network.zero_state(shard_rows(shard, config.n_shards, config.batch_size).len())?))
+            .map(|shard| {
+                let n_rows = shard_rows(shard, config.n_shards, config.batch_size).len();
+                Ok(ShardState {
+                    learner: network.zero_state(n_rows)?,
+                    teachers: teachers.iter().map(|teacher| teacher.zero_state(n_rows)).collect::<Result<_, _>>()?,
+                })
+            })
             .collect::<Result<_>>()?;
-        Ok(Self { optimizer, states })
+        Ok(Self { optimizer, teachers, states })
     }
 
     /// The weights as they are now.
@@ -69,7 +80,7 @@ impl Learner {
         let is_reset: Vec<bool> =
             (0..config.batch_size).map(|_| rng.random::<f32>() < config.reset_probability).collect();
         reset_rows(&mut self.states, &is_reset)?;
-        let result = run_step(config, &self.optimizer, batch, &self.states, rng.random())?;
+        let result = run_step(config, &self.optimizer, batch, &self.teachers, &self.states, rng.random())?;
         ensure!(
             result.loss.is_finite(),
             "the loss is {} at step {step}; the last good checkpoint is kept: resume with a lower train.learning_rate or train.clip_norm",

@@ -1,6 +1,7 @@
 //! The loss of a batch.
 
 use candle_core::{Result, Tensor};
+use candle_nn::ops::sigmoid;
 
 /// Binary cross entropy of `logits` against `targets`, both `(batch, steps, n_words)`, in the overflow-free form
 /// max(x, 0) − x·y + ln(1 + e^−|x|); one value a step and word.
@@ -33,6 +34,14 @@ impl StepWeights {
             .collect();
         Self { weights }
     }
+
+    /// The same where teachers say what is right: they know it at the steps that the labels leave out, too. Those lie around a
+    /// word's end and count with the positive ones.
+    pub(super) fn taught(targets: &[f32], weights: &[f32], negative_weight: f64) -> Self {
+        let near_word: Vec<f32> =
+            targets.iter().zip(weights).map(|(&target, &weight)| if weight == 0.0 { 1.0 } else { target }).collect();
+        Self::new(&near_word, &vec![1.0; near_word.len()], negative_weight)
+    }
 }
 
 /// The weighted sum over all steps and words, a scalar.
@@ -41,6 +50,19 @@ impl StepWeights {
 /// When shapes differ.
 pub(super) fn weighted_loss(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> Result<Tensor> {
     (cross_entropy(logits, targets)? * weights)?.sum_all()
+}
+
+/// How far `logits` are from those of the teachers, a scalar: cross entropy at a `temperature` above 1, so that steps at which all
+/// are sure still tell how sure; times its square, which keeps the gradient's size (Hinton, Vinyals & Dean 2015).
+///
+/// # Errors
+/// When shapes differ.
+pub(super) fn taught_loss(logits: &Tensor, taught: &Tensor, weights: &Tensor, temperature: f64) -> Result<Tensor> {
+    let cooler = |logits: &Tensor| logits / temperature;
+    // The teachers' own entropy, which no student can go below, is left out: the loss is 0 where both agree.
+    let targets = sigmoid(&cooler(taught)?)?;
+    let excess = (cross_entropy(&cooler(logits)?, &targets)? - cross_entropy(&cooler(taught)?, &targets)?)?;
+    (excess * weights)?.sum_all()? * (temperature * temperature)
 }
 
 #[cfg(test)]
@@ -60,6 +82,29 @@ mod tests {
         let huge = Tensor::new(&[[1000.0f32, -1000.0]], &Device::Cpu).unwrap();
         let wrong = Tensor::new(&[[0.0f32, 1.0]], &Device::Cpu).unwrap();
         assert_eq!(cross_entropy(&huge, &wrong).unwrap().to_vec2::<f32>().unwrap(), [[1000.0, 1000.0]]);
+    }
+
+    #[test]
+    fn a_student_that_agrees_with_its_teachers_has_nothing_to_learn() {
+        let tensor = |values: [f32; 3]| candle_core::Var::new(&values, &Device::Cpu).unwrap();
+        let (taught, weights) = (tensor([-6.0, 0.5, 7.0]), tensor([1.0, 2.0, 3.0]));
+        let loss_and_gradient = |student: [f32; 3]| {
+            let student = tensor(student);
+            let loss = taught_loss(&student, &taught, &weights, 2.0).unwrap();
+            let gradient = loss.backward().unwrap().get(&student).unwrap().to_vec1::<f32>().unwrap();
+            (loss.to_scalar::<f32>().unwrap(), gradient)
+        };
+        let (loss, gradient) = loss_and_gradient([-6.0, 0.5, 7.0]);
+        assert!(loss.abs() < 1e-5 && gradient.iter().all(|g| g.abs() < 1e-5), "{loss} {gradient:?}");
+        // Less sure than the teachers: up where they say yes, down where they say no.
+        let (loss, gradient) = loss_and_gradient([-4.0, 0.5, 4.0]);
+        assert!(loss > 0.01 && gradient[0] > 0.0 && gradient[2] < 0.0, "{loss} {gradient:?}");
+    }
+
+    #[test]
+    fn teachers_count_where_labels_do_not() {
+        let weights = StepWeights::taught(&[1.0, 0.0, 0.0, 0.0], &[1.0, 0.0, 1.0, 1.0], 1.0).weights;
+        assert_eq!(weights, [0.5, 0.5, 0.5, 0.5]);
     }
 
     #[test]

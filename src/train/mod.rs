@@ -19,6 +19,7 @@ mod request;
 mod run;
 mod schedule;
 mod shard;
+mod teacher;
 mod validation;
 
 pub use checkpoint::path as checkpoint_path;
@@ -26,4 +27,5 @@ pub use config::TrainConfig;
 pub use learner::{Learner, LearnerStep};
 pub use request::TrainRequest;
 pub use run::{StepReport, TrainObserver, ValidationReport, train};
+pub use teacher::Teacher;
 pub use validation::ValidationSet;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{TrainConfig, ValidationSet};
+use super::{Teacher, TrainConfig, ValidationSet};
 use crate::bundle::Manifest;
 use crate::dataset::Bank;
 
@@ -15,6 +15,8 @@ pub struct TrainRequest {
     pub words: Vec<String>,
     /// The material of the mixes.
     pub bank: Arc<Bank>,
+    /// Trained networks to learn from, besides the labels; none is the rule.
+    pub teachers: Arc<[Teacher]>,
     /// The held-out recordings.
     pub validation: ValidationSet,
     /// The model folder to make.
@@ -23,4 +25,11 @@ pub struct TrainRequest {
     pub resume: bool,
     /// What the manifest says of the model, except what training finds out.
     pub manifest: Manifest,
+}
+
+impl TrainRequest {
+    /// What tells the teachers from others.
+    pub(super) fn teacher_hashes(&self) -> Vec<String> {
+        self.teachers.iter().map(|teacher| teacher.hash.clone()).collect()
+    }
 }

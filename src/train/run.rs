@@ -101,12 +101,12 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start(request: &'a TrainRequest, observer: &mut dyn TrainObserver) -> Result<Self> {
         let config = &request.config;
-        let mut learner = Learner::new(config, request.words.len())?;
+        let mut learner = Learner::new(config, request.words.len(), request.teachers.clone())?;
         let mut progress = Progress::default();
         let mut best_weights = learner.optimizer.averaged(config)?;
         let checkpoint_path = checkpoint::path(&request.destination);
         if request.resume
-            && let Some(saved) = checkpoint::load(&checkpoint_path, config, &request.words)?
+            && let Some(saved) = checkpoint::load(&checkpoint_path, config, &request.words, &request.teacher_hashes())?
         {
             learner.optimizer.restore(&saved.optimizer, saved.progress.n_steps)?;
             learner.states = saved.states;
@@ -227,6 +227,7 @@ impl<'a> Run<'a> {
             best_weights: best,
             states: self.learner.states.clone(),
         };
-        checkpoint::save(&checkpoint::path(&self.request.destination), config, &self.request.words, &checkpoint)
+        let path = checkpoint::path(&self.request.destination);
+        checkpoint::save(&path, config, &self.request.words, &self.request.teacher_hashes(), &checkpoint)
     }
 }

@@ -7,8 +7,9 @@ use candle_core::{Device, Result, Tensor};
 
 use super::TrainConfig;
 use super::dropout::SeededDropout;
-use super::loss::{StepWeights, weighted_loss};
+use super::loss::{StepWeights, taught_loss, weighted_loss};
 use super::optimizer::{Gradients, Optimizer};
+use super::teacher::{Teacher, mean_logits};
 use crate::dataset::Batch;
 use crate::model::{Network, NetworkState};
 
@@ -17,7 +18,16 @@ pub(super) struct StepResult {
     pub(super) loss: f64,
     pub(super) gradients: Gradients,
     /// The state after the batch, one entry a shard.
-    pub(super) states: Vec<NetworkState>,
+    pub(super) states: Vec<ShardState>,
+}
+
+/// What the rows of a shard carry from batch to batch.
+#[derive(Debug, Clone)]
+pub(super) struct ShardState {
+    /// In the network that learns.
+    pub(super) learner: NetworkState,
+    /// In each of its teachers.
+    pub(super) teachers: Vec<NetworkState>,
 }
 
 /// The rows of shard `shard`, of `n_rows` in all.
@@ -33,11 +43,14 @@ pub(super) fn run_step(
     config: &TrainConfig,
     optimizer: &Optimizer,
     batch: &Batch,
-    states: &[NetworkState],
+    teachers: &[Teacher],
+    states: &[ShardState],
     dropout_seed: u64,
 ) -> Result<StepResult> {
     let step_weights = StepWeights::new(&batch.targets, &batch.weights, config.negative_weight);
-    let run_shard = |shard: usize| -> Result<(f64, Gradients, NetworkState)> {
+    let taught_weights =
+        (!teachers.is_empty()).then(|| StepWeights::taught(&batch.targets, &batch.weights, config.negative_weight));
+    let run_shard = |shard: usize| -> Result<(f64, Gradients, ShardState)> {
         let rows = shard_rows(shard, config.n_shards, batch.n_rows);
         let tensor = |values: &[f32], n_time: usize, width: usize| {
             let row = n_time * width;
@@ -48,10 +61,18 @@ pub(super) fn run_step(
             .map_err(candle_core::Error::wrap)?;
         let features = tensor(&batch.features, batch.n_frames, config.features.n_mels)?;
         let mut dropout = SeededDropout::new(dropout_seed.wrapping_add(shard as u64), config.dropout);
-        let (logits, state) = network.seq(&features, &states[shard], &mut dropout)?;
+        let (logits, learner) = network.seq(&features, &states[shard].learner, &mut dropout)?;
+        let mut state = ShardState { learner, teachers: Vec::new() };
         let targets = tensor(&batch.targets, batch.n_steps, batch.n_words)?;
         let weights = tensor(&step_weights.weights, batch.n_steps, batch.n_words)?;
-        let loss = weighted_loss(&logits, &targets, &weights)?;
+        let mut loss = weighted_loss(&logits, &targets, &weights)?;
+        if let Some(taught_weights) = &taught_weights {
+            let (taught, teacher_states) = mean_logits(teachers, &features, &states[shard].teachers)?;
+            state.teachers = teacher_states;
+            let weights = tensor(&taught_weights.weights, batch.n_steps, batch.n_words)?;
+            let taught = taught_loss(&logits, &taught, &weights, config.teacher_temperature)?;
+            loss = ((loss * (1.0 - config.teacher_weight))? + (taught * config.teacher_weight)?)?;
+        }
         let store = loss.backward()?;
         let mut gradients = Gradients::new();
         for (name, var) in optimizer.vars() {
@@ -99,16 +120,18 @@ pub(super) fn run_step(
 ///
 /// # Errors
 /// When a tensor cannot be made.
-pub(super) fn reset_rows(states: &mut [NetworkState], is_reset: &[bool]) -> Result<()> {
+pub(super) fn reset_rows(states: &mut [ShardState], is_reset: &[bool]) -> Result<()> {
     let n_shards = states.len();
     for (shard, state) in states.iter_mut().enumerate() {
         let rows = shard_rows(shard, n_shards, is_reset.len());
         let keep: Vec<f32> = is_reset[rows].iter().map(|&reset| if reset { 0.0 } else { 1.0 }).collect();
         let keep = Tensor::from_vec(keep.clone(), keep.len(), &Device::Cpu)?;
-        for tensor in state.convolution_tails.iter_mut().chain(&mut state.hidden) {
-            let mut shape = vec![1; tensor.rank()];
-            shape[0] = keep.dim(0)?;
-            *tensor = tensor.broadcast_mul(&keep.reshape(shape)?)?;
+        for state in std::iter::once(&mut state.learner).chain(&mut state.teachers) {
+            for tensor in state.convolution_tails.iter_mut().chain(&mut state.hidden) {
+                let mut shape = vec![1; tensor.rank()];
+                shape[0] = keep.dim(0)?;
+                *tensor = tensor.broadcast_mul(&keep.reshape(shape)?)?;
+            }
         }
     }
     Ok(())

@@ -19,7 +19,7 @@ pub(crate) fn write(folder: &Path) {
     for (name, network) in networks() {
         let config = config(&network, 1);
         let batch = random_batch(&network, config.features.n_mels);
-        let mut learner = Learner::new(&config, N_WORDS).unwrap();
+        let mut learner = Learner::new(&config, N_WORDS, [].into()).unwrap();
         let mut tensors = named(&learner.weights().unwrap(), &network, config.features.n_mels);
         let labels = [batch.n_rows, batch.n_steps, N_WORDS];
         let result = learner.step(&config, &batch).unwrap();

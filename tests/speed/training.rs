@@ -56,7 +56,7 @@ pub(crate) fn measure(criterion: &mut Criterion<Clock>) {
         for n_shards in [1, 2] {
             let config = config(&network, n_shards);
             let batch = random_batch(&network, config.features.n_mels);
-            let mut learner = Learner::new(&config, N_WORDS).unwrap();
+            let mut learner = Learner::new(&config, N_WORDS, [].into()).unwrap();
             group.bench_function(format!("step of the {name} network, 32 x 10 s, {n_shards} threads"), |bencher| {
                 bencher.iter(|| learner.step(&config, &batch).unwrap());
             });
@@ -75,7 +75,7 @@ pub(crate) fn measure(criterion: &mut Criterion<Clock>) {
     let (bank, _) = Bank::build(&inventory, &config.features, &config.mix, config.seed, &|_, _| {}).unwrap();
     let bank = Arc::new(bank);
     let mixer = || Mixer::new(bank.clone(), config.mix.clone(), config.network.frames_per_step(), 1);
-    let mut learner = Learner::new(&config, 1).unwrap();
+    let mut learner = Learner::new(&config, 1, [].into()).unwrap();
     let mut batches = BatchStream::start(Arc::new(mixer()), &config, 0).unwrap();
     group.bench_function("end to end, a step and its 48 mixes of 6 s", |bencher| {
         bencher.iter(|| learner.step(&config, &batches.next_batch().unwrap()).unwrap());
