@@ -15,14 +15,10 @@ use crate::bundle::{
     Bundle, FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, check_destination, locate,
 };
 use crate::dataset::{Bank, Inventory, SkippedFile};
-use crate::eval::{Condition, StreamShape, recordings};
 use crate::train::{
     StepReport, Teacher, TrainConfig, TrainObserver, TrainRequest, ValidationReport, ValidationSet, checkpoint_path,
     environment, train,
 };
-
-/// Signal-to-noise ratio of the noisy half of validation.
-const VALIDATION_SNR_DB: f32 = 10.0;
 
 /// Train a detector from recorded clips
 #[derive(Args)]
@@ -209,19 +205,11 @@ fn validation_set(
     validation: &Inventory,
     skipped: &mut Vec<SkippedFile>,
 ) -> Result<ValidationSet> {
-    let bar = progress::bar(1, "reading validation recordings {elapsed} elapsed");
-    let mut set = ValidationSet { positives: Vec::new(), negatives: Vec::new(), n_conditions: 0 };
-    let shape = StreamShape { features: &config.features, frames_per_step: config.network.frames_per_step() };
-    for condition in [Condition::CLEAN, Condition::noisy(VALIDATION_SNR_DB)] {
-        let part = recordings::streams(validation, condition, shape, config.seed);
-        set.n_conditions += 1;
-        set.positives.extend(part.positives);
-        set.negatives.extend(part.negatives);
-        *skipped = std::mem::take(skipped).into_iter().chain(part.skipped).collect();
-        if validation.noises.is_empty() {
-            break;
-        }
-    }
+    let bar = progress::bar(1, "laying out validation recordings {bar:30} {pos}/{len} {elapsed} elapsed");
+    let set = ValidationSet::new(validation, config, skipped, &|done, all| {
+        bar.set_length(all as u64);
+        bar.set_position(done as u64);
+    });
     bar.finish_and_clear();
     if set.positives.is_empty() || set.negatives.is_empty() {
         bail!("no usable recordings are left for validation; add clips of another speaker, or more negatives");

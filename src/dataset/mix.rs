@@ -12,6 +12,7 @@ use super::draw::{between, chance, shares, weighted};
 use super::equalizer::colour;
 use super::hard_negative::HardNegative;
 use super::labels::{LabelWriter, PlacedWord};
+use super::late_reverberation::LateReverberation;
 use super::mix_config::MixConfig;
 use super::plan::{Item, Picker};
 use super::render::{Shape, add, gather, stretched_len};
@@ -148,6 +149,9 @@ impl Mixer {
         if !is_noise_only && chance(self.config.babble_probability, &mut rng) {
             self.add_babble(out, &mut rng);
         }
+        if chance(self.config.room_probability, &mut rng) {
+            self.add_room(out, &mut rng);
+        }
         if chance(self.config.noise_probability, &mut rng) {
             self.add_noise(out, &mut rng);
         }
@@ -224,6 +228,15 @@ impl Mixer {
         let gain = decibels_to_power(-between(self.config.babble_below_db, rng));
         self.colour_into(&mut out.scratch.gains, gain, self.config.item_equalizer_db, rng);
         self.add_throughout(&item, out);
+    }
+
+    fn add_room(&self, out: &mut Example, rng: &mut Pcg64Mcg) {
+        let room = LateReverberation {
+            decay_frames: between(self.config.room_decay_s, rng) * self.frames_per_s(),
+            damping: between([0.0, 0.6], rng),
+            tail_power: decibels_to_power(-between(self.config.room_direct_db, rng)),
+        };
+        room.add(&mut out.frames, self.bank.features.n_mels, &mut out.scratch.gains);
     }
 
     /// The colouring changes the noise's spectrum and not its power, so that the ratio is the one drawn.

@@ -54,6 +54,12 @@ pub struct MixConfig {
     pub babble_probability: f32,
     /// How far below the words it lies, in decibels.
     pub babble_below_db: [f32; 2],
+    /// Probability that all that is said in a mixture is followed by a room's tail.
+    pub room_probability: f32,
+    /// Time in which that tail falls by 60 dB, in seconds.
+    pub room_decay_s: [f32; 2],
+    /// Sound that arrives at once over the tail's sum, in decibels.
+    pub room_direct_db: [f32; 2],
     /// Probability of noise.
     pub noise_probability: f32,
     /// Level of a word without gain over the noise, in decibels.
@@ -130,6 +136,9 @@ impl Default for MixConfig {
             item_equalizer_db: 3.0,
             babble_probability: 0.15,
             babble_below_db: [6.0, 20.0],
+            room_probability: 0.0,
+            room_decay_s: [0.15, 0.9],
+            room_direct_db: [-3.0, 15.0],
             noise_probability: 0.85,
             snr_db: [-5.0, 25.0],
             noise_equalizer_db: 4.0,
@@ -184,6 +193,7 @@ impl MixConfig {
             ("mix.stretch_probability", self.stretch_probability),
             ("mix.warp_probability", self.warp_probability),
             ("mix.babble_probability", self.babble_probability),
+            ("mix.room_probability", self.room_probability),
             ("mix.noise_probability", self.noise_probability),
             ("mix.equalizer.low_pass_probability", eq.low_pass_probability),
             ("mix.equalizer.high_pass_probability", eq.high_pass_probability),
@@ -196,6 +206,7 @@ impl MixConfig {
         for (key, range) in [
             ("mix.item_gain_db", self.item_gain_db),
             ("mix.babble_below_db", self.babble_below_db),
+            ("mix.room_direct_db", self.room_direct_db),
             ("mix.snr_db", self.snr_db),
             ("mix.level_dbfs", self.level_dbfs),
             ("mix.floor_dbfs", self.floor_dbfs),
@@ -211,6 +222,8 @@ impl MixConfig {
         }
         let margin = self.word_margin_s;
         check(ordered(margin, 0.0, 60.0), "mix.word_margin_s", &margin, "two numbers from 0 to 60, in order")?;
+        let decay = self.room_decay_s;
+        check(ordered(decay, 0.01, 20.0), "mix.room_decay_s", &decay, "two numbers from 0.01 to 20, in order")?;
         for (key, decibels) in [
             ("mix.item_equalizer_db", self.item_equalizer_db),
             ("mix.noise_equalizer_db", self.noise_equalizer_db),

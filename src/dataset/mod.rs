@@ -22,6 +22,7 @@ mod frames;
 mod hard_negative;
 mod inventory;
 mod labels;
+mod late_reverberation;
 mod layout;
 mod manifest;
 mod mask;

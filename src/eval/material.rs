@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::recordings::{Role, noise_pool, others};
 use super::{
-    Condition, Piece, Recording, Room, Stage, StepTiming, StreamLayout, StreamShape, Trace, TracedStreams, draw_rooms,
-    lay,
+    Condition, EvalStream, Piece, Recording, Room, Stage, StepTiming, StreamLayout, StreamShape, Trace, TracedStreams,
+    draw_rooms, lay,
 };
 use crate::dataset::{Inventory, RoomSet, SkippedFile};
 use crate::features::FeatureConfig;
@@ -78,9 +78,20 @@ impl Material {
         progress: &dyn Fn(usize, usize),
     ) -> (TracedStreams, Vec<SkippedFile>) {
         let shape = StreamShape { features: ear.features, frames_per_step: ear.network.frames_per_step() };
-        let trace = |stream: super::EvalStream| (stream.layout, Trace::new(ear.network, &stream.frames));
+        let trace = |stream: EvalStream| (stream.layout, Trace::new(ear.network, &stream.frames));
         let (streams, skipped) = lay(self.recordings(role), &self.stage(role, condition), shape, trace, progress);
         (TracedStreams { streams, timing: StepTiming::new(ear.features, ear.model) }, skipped)
+    }
+
+    /// The streams themselves, to be heard again and again; an hour of them takes about 60 MB.
+    pub fn streams(
+        &self,
+        role: Role,
+        condition: Condition,
+        shape: StreamShape,
+        progress: &dyn Fn(usize, usize),
+    ) -> (Vec<EvalStream>, Vec<SkippedFile>) {
+        lay(self.recordings(role), &self.stage(role, condition), shape, |stream| stream, progress)
     }
 
     /// The samples of a part of a stream, made anew.

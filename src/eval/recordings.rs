@@ -1,21 +1,11 @@
-//! Streams from the recordings of a data folder.
+//! The recordings of a data folder, by what they are to an evaluation.
 
 use super::level::root_mean_square;
-use super::{Condition, Content, EvalStream, Recording, Stage, StreamShape, lay};
-use crate::dataset::{Inventory, NegativeFile, SkippedFile, load_clip, seed_of};
+use super::{Content, Recording};
+use crate::dataset::{NegativeFile, SkippedFile, load_clip, seed_of};
 
 /// Longest noise that is kept, in samples: ten minutes of it repeat unnoticed.
 const MAX_NOISE_SAMPLES: usize = 600 * 16_000;
-
-/// Streams of one condition, and the recordings that could not be part of them.
-pub struct EvalSet {
-    /// With words and truths.
-    pub positives: Vec<EvalStream>,
-    /// Without.
-    pub negatives: Vec<EvalStream>,
-    /// Recordings left out, with the reasons.
-    pub skipped: Vec<SkippedFile>,
-}
 
 /// Kinds of recordings: the second part of a stage's seed, so that no two kinds meet the same levels and noises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,22 +25,6 @@ impl Role {
     pub fn seed(self, seed: u64) -> u64 {
         seed_of(&[seed, self as u64])
     }
-}
-
-/// Lays all positives and all negatives of `inventory` into streams of a dry `condition`; the noise is that of the inventory.
-/// Recordings that cannot be used are named in the result.
-pub fn streams(inventory: &Inventory, condition: Condition, shape: StreamShape, seed: u64) -> EvalSet {
-    let mut skipped: Vec<SkippedFile> = Vec::new();
-    let noise = condition.snr_db.map(|_| noise_pool(&inventory.noises, &mut skipped)).unwrap_or_default();
-    let mut lay_role = |recordings: Vec<Recording>, role: Role| {
-        let stage = Stage { condition, noise: &noise, rooms: None, seed: role.seed(seed) };
-        let (streams, unusable) = lay(&recordings, &stage, shape, |stream| stream, &|_, _| {});
-        skipped.extend(unusable);
-        streams
-    };
-    let positives = lay_role(inventory.positives.iter().map(Recording::word).collect(), Role::Positive);
-    let negatives = lay_role(others(&inventory.negatives), Role::Negative);
-    EvalSet { positives, negatives, skipped }
 }
 
 /// Recordings without a wake word.

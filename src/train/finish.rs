@@ -67,10 +67,7 @@ pub(super) fn finish(
         n_training_clips: counts(&|i| request.bank.n_clips(i)),
         n_validation_clips: counts(&|i| validation.words[i].outcome.n_spoken / n_conditions),
         n_validation_conditions: n_conditions,
-        validation_negative_hours: round(
-            validation.words.first().map_or(0.0, |word| word.point.hours) / n_conditions as f64,
-            2,
-        ),
+        validation_negative_hours: round(request.validation.different_hours, 2),
         target_false_accepts_per_hour: config.target_false_accepts_per_hour,
         validation_miss_rate: by_word(&|i| round(validation.words[i].outcome.miss_rate(), 4)),
         notes: manifest.training.notes,
