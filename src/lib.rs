@@ -38,11 +38,12 @@
 //! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events` |
 //! | `dataset` | folders of recordings, speakers, rooms, mixes | `audio`, `features` |
 //! | `eval` | continuous streams, hits, misses, false accepts | `dataset`, `model`, `detector` |
+//! | `align` | where a trained network hears the words of recordings | `bundle`, `dataset`, `features` |
 //! | `train` | the training loop | `dataset`, `eval`, `model`, `bundle` |
 //! | [`config`] | defaults, file, flags | each section's owner |
 //! | [`cli`] | arguments in, words out | everything |
 //!
-//! `dataset`, `eval` and `train` exist with the feature `train`, which is on by default; what runs never imports them.
+//! `align`, `dataset`, `eval` and `train` exist with the feature `train`, which is on by default; what runs never imports them.
 //!
 //! # Invariants
 //!
@@ -59,6 +60,8 @@
 //! - **A model runs only with what it was trained for:** features and shape are stored with the weights and compared.
 //! - **Files are written whole or not at all.**
 
+#[cfg(feature = "train")]
+pub mod align;
 pub mod audio;
 pub mod bundle;
 pub mod cli;

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("daemon", &["audio", "bundle", "detector", "events", "pipeline", "units"]),
     ("dataset", &["audio", "features", "names", "parallel", "units"]),
     ("eval", &["dataset", "detector", "features", "model", "parallel", "units"]),
+    ("align", &["bundle", "dataset", "features", "names", "parallel", "units"]),
     (
         "train",
         &[

@@ -1,5 +1,7 @@
 //! The command line: the only place that parses arguments and prints.
 
+#[cfg(feature = "train")]
+mod align;
 mod audio_progress;
 mod completions;
 mod config;
@@ -66,6 +68,8 @@ enum Command {
     Train(Box<train::TrainArgs>),
     #[cfg(feature = "train")]
     Eval(Box<eval::EvalArgs>),
+    #[cfg(feature = "train")]
+    Align(align::AlignArgs),
     Devices(devices::DevicesArgs),
     Model(model::ModelArgs),
     Config(config::ConfigArgs),
@@ -86,6 +90,8 @@ pub fn run() -> anyhow::Result<Outcome> {
         Command::Train(args) => train::run(&args, context),
         #[cfg(feature = "train")]
         Command::Eval(args) => eval::run(&args, context),
+        #[cfg(feature = "train")]
+        Command::Align(args) => align::run(&args, context),
         Command::Devices(args) => devices::run(&args),
         Command::Model(args) => model::run(&args, context),
         Command::Config(args) => config::run(&args, &context),
