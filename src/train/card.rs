@@ -34,8 +34,9 @@ fn write_card(text: &mut String, manifest: &Manifest) -> std::fmt::Result {
     writeln!(
         text,
         "\nThe thresholds were chosen for at most {} false accepts per hour and word on {} hours of validation negatives, heard in {} \
-         condition(s): clean, and with noise at 10 dB where there is noise; the miss rates are those of the validation clips in the \
-         same conditions at these thresholds. They are optimistic: on other voices, rooms and recorders expect more of both.\n",
+         condition(s): clean, in a room, and where there is noise, with noise at 10 dB in both; the noise was heard alone, too. The miss \
+         rates are those of the validation clips in the same conditions at these thresholds. They are optimistic: on other voices, rooms \
+         and recorders expect more of both.\n",
         training.target_false_accepts_per_hour, training.validation_negative_hours, training.n_validation_conditions
     )?;
     writeln!(text, "## Training\n")?;

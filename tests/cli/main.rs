@@ -5,6 +5,8 @@ mod binary;
 #[path = "../common/mod.rs"]
 mod common;
 
+#[cfg(feature = "train")]
+mod align;
 mod config;
 #[cfg(feature = "train")]
 mod eval;
@@ -15,6 +17,8 @@ mod microphone;
 mod misc;
 #[cfg(feature = "train")]
 mod recorded_speech;
+#[cfg(feature = "train")]
+mod teacher;
 #[cfg(feature = "train")]
 mod train;
 

@@ -7,7 +7,7 @@ use tripword::units::SampleRate;
 use super::*;
 
 /// A folder in the NanoWakeWord layout: the "word" is a rising tone, everything else is falling tones and noise.
-fn recordings(folder: &Path, n_speakers: usize, clips_per_speaker: usize) -> PathBuf {
+pub(super) fn recordings(folder: &Path, n_speakers: usize, clips_per_speaker: usize) -> PathBuf {
     let root = folder.join("recordings");
     let mut random = common::Random::new(11);
     let write = |path: PathBuf, tones: &[(f32, f32, usize)], random: &mut common::Random| {
@@ -48,7 +48,7 @@ fn recordings(folder: &Path, n_speakers: usize, clips_per_speaker: usize) -> Pat
 }
 
 /// As small as it can be and still learn.
-fn small(command: &mut Command) -> &mut Command {
+pub(super) fn small(command: &mut Command) -> &mut Command {
     command.args([
         "--set",
         "train.network.hidden_size=24",
