@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::recordings::{Role, noise_pool, others};
 use super::{
-    Condition, Piece, Recording, Room, Stage, StepTiming, StreamLayout, StreamShape, Trace, TracedStreams, draw_rooms,
-    lay,
+    Condition, Piece, Recording, Room, Stage, StepTiming, StreamLayout, StreamSet, StreamShape, StreamSink, Trace,
+    TracedStreams, draw_rooms, lay, lay_into,
 };
 use crate::dataset::{Inventory, RoomSet, SkippedFile};
 use crate::features::FeatureConfig;
@@ -58,6 +58,20 @@ impl Material {
             .collect()
     }
 
+    /// All that is heard, in this order: the words and then the other speech of each condition, noise alone where there is any, and
+    /// pieces of the words.
+    pub fn stream_sets(&self, conditions: &[Condition]) -> Vec<StreamSet> {
+        let of = |role, condition| StreamSet { role, condition };
+        let mut sets: Vec<StreamSet> = (conditions.iter())
+            .flat_map(|&condition| [Role::Positive, Role::Negative].map(|role| of(role, condition)))
+            .collect();
+        if !self.noises.is_empty() {
+            sets.push(of(Role::Noise, Condition::CLEAN));
+        }
+        sets.push(of(Role::Piece, Condition::CLEAN));
+        sets
+    }
+
     /// The recordings of a role; layouts count in this list.
     pub fn recordings(&self, role: Role) -> &[Recording] {
         match role {
@@ -81,6 +95,16 @@ impl Material {
         let trace = |stream: super::EvalStream| (stream.layout, Trace::new(ear.network, &stream.frames));
         let (streams, skipped) = lay(self.recordings(role), &self.stage(role, condition), shape, trace, progress);
         (TracedStreams { streams, timing: StepTiming::new(ear.features, ear.model) }, skipped)
+    }
+
+    /// Lays the recordings of a set into streams, as [`hear`](Self::hear) does, and hands their samples to sinks; see [`lay_into`].
+    pub fn lay_into<S: StreamSink>(
+        &self,
+        set: StreamSet,
+        new_sink: impl Fn(usize) -> S + Sync,
+        progress: &dyn Fn(usize, usize),
+    ) -> (Vec<S::Made>, Vec<SkippedFile>) {
+        lay_into(self.recordings(set.role), &self.stage(set.role, set.condition), new_sink, progress)
     }
 
     /// The samples of a part of a stream, made anew.

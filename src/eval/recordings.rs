@@ -37,6 +37,17 @@ impl Role {
     }
 }
 
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Positive => "words",
+            Self::Negative => "other speech",
+            Self::Noise => "noise",
+            Self::Piece => "pieces of words",
+        })
+    }
+}
+
 /// Lays all positives and all negatives of `inventory` into streams of a dry `condition`; the noise is that of the inventory.
 /// Recordings that cannot be used are named in the result.
 pub fn streams(inventory: &Inventory, condition: Condition, shape: StreamShape, seed: u64) -> EvalSet {
