@@ -96,6 +96,18 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_grew_is_the_one_written_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let (once, grown) = (folder.path().join("once.wav"), folder.path().join("grown.wav"));
+        let samples: Vec<f32> = (0..1000).map(|i| (i as f32 * 0.1).sin()).collect();
+        write_wav(&once, &samples, SampleRate::MODEL).unwrap();
+        let mut wav = GrowingWav::create(&grown, SampleRate::MODEL).unwrap();
+        samples.chunks(300).for_each(|part| wav.push(part).unwrap());
+        wav.finish().unwrap();
+        assert!(std::fs::read(once).unwrap() == std::fs::read(grown).unwrap());
+    }
+
+    #[test]
     fn failure_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing/clip.wav");

@@ -16,6 +16,8 @@ mod misc;
 #[cfg(feature = "train")]
 mod recorded_speech;
 #[cfg(feature = "train")]
+mod streams;
+#[cfg(feature = "train")]
 mod train;
 
 use std::path::Path;
