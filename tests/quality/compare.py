@@ -105,12 +105,16 @@ class Peer:
         return self.kept / f"{name}.json"
 
     def run(self, engine, argument, what):
-        """{file: what the engine made of it}."""
-        heard = {}
-        jobs = [(str(self.folder / stream.file), argument) for stream in self.streams]
-        with multiprocessing.Pool(self.jobs, engines.be_nice) as pool:
-            for i, (stream, result) in enumerate(zip(self.streams, pool.imap(engine, jobs))):
-                heard[stream.file] = result
+        """{file: what the engine made of it}. An interrupted run goes on where it was."""
+        name = hashlib.sha256(f"{engine.__name__} {argument}".encode()).hexdigest()[:16]
+        log = self.kept / f"{name}.jsonl"
+        heard = dict(json.loads(line) for line in log.read_text().splitlines()) if log.exists() else {}
+        files = [stream.file for stream in self.streams if stream.file not in heard]
+        jobs = [(str(self.folder / file), argument) for file in files]
+        with multiprocessing.Pool(self.jobs, engines.be_nice) as pool, log.open("a") as lines:
+            for i, (file, result) in enumerate(zip(files, pool.imap(engine, jobs))):
+                heard[file] = result
+                print(json.dumps([file, result]), file=lines, flush=True)
                 if i % 10 == 0:
                     progress(f"{what}, stream {i + 1} of {len(jobs)}")
         return heard
@@ -129,7 +133,7 @@ def is_good(outcomes, target):
     return n_false <= target * hours
 
 
-def porcupine(peer, words, target):
+def porcupine(peer, words, target, n_passes):
     """{word: (sensitivity, outcomes, (next sensitivity, its outcomes))}: the words are sought together, since one engine hears them all."""
 
     def name(word, sensitivity):
@@ -139,7 +143,8 @@ def porcupine(peer, words, target):
         return peer.outcomes(word, json.loads(peer.file(name(word, sensitivity)).read_text()))
 
     searches = {word: counting.Search(SENSITIVITIES) for word in words}
-    while asked := {word: s.next() for word, s in searches.items() if s.next() is not None}:
+    for _ in range(n_passes):
+        asked = {word: search.next() for word, search in searches.items() if search.next() is not None}
         new = {word: sensitivity for word, sensitivity in asked.items() if not peer.file(name(word, sensitivity)).exists()}
         if new:
             text = ", ".join(f"{word} {sensitivity}" for word, sensitivity in new.items())
@@ -150,13 +155,11 @@ def porcupine(peer, words, target):
             searches[word].tell(is_good(outcomes(word, sensitivity), target))
     results = {}
     for word, search in searches.items():
-        # Where even the lowest is too much, it is what there is.
-        sensitivity = SENSITIVITIES[max(search.good, 0)]
-        looser = SENSITIVITIES[search.bad] if 0 < search.bad < len(SENSITIVITIES) else None
+        sensitivity, looser = search.found()
         results[word] = (
             f"sensitivity {sensitivity:.2f}",
             outcomes(word, sensitivity),
-            looser and (f"{looser:.2f}", outcomes(word, looser)),
+            (f"{looser:.2f}", outcomes(word, looser)) if looser is not None else None,
         )
     return results
 
@@ -175,9 +178,8 @@ def micro_wake_word(peer, word, target):
     search = counting.Search(thresholds)
     while (threshold := search.next()) is not None:
         search.tell(is_good(outcomes(threshold), target))
-    threshold = thresholds[max(search.good, 0)]
-    looser = thresholds[search.bad] if 0 < search.bad < len(thresholds) else None
-    return f"threshold {threshold:.4f}", outcomes(threshold), looser and (f"{looser:.4f}", outcomes(looser))
+    threshold, looser = search.found()
+    return f"threshold {threshold:.4f}", outcomes(threshold), (f"{looser:.4f}", outcomes(looser)) if looser is not None else None
 
 
 def percent(n_missed, n_spoken, interval):
@@ -206,7 +208,7 @@ def peer_row(word, engine, result, conditions):
     cells = [percent(o.n_missed, o.n_spoken, counting.wilson_interval(o.n_missed, o.n_spoken)) for o in missed]
     reached = rate(*counting.false_accepts(outcomes))
     n_false, hours = counting.false_accepts(looser[1]) if looser else (0, 1)
-    next_rate = f"{n_false / hours:.2f} at {looser[0]}" if looser else "none"
+    next_rate = f"{n_false / hours:.2f} at {looser[0]}" if looser else "none tried"
     latency = missed[0].median_latency_ms()
     row = [word, engine, setting, reached, next_rate, *cells, "" if latency is None else f"{latency} ms"]
     return row, [o.n_missed / max(o.n_spoken, 1) for o in missed]
@@ -226,6 +228,7 @@ def main():
     parser.add_argument("--data", default="data/dev", help="folder for tripword eval [default: data/dev]")
     parser.add_argument("--model", default="six-words", help="tripword's model [default: six-words]")
     parser.add_argument("--target", type=float, default=0.5, help="false accepts an hour, at most [default: 0.5]")
+    parser.add_argument("--passes", type=int, default=5, choices=range(1, 6), help="of Porcupine's bisection; five tell steps of 0.05 [default: 5]")
     parser.add_argument("--jobs", type=int, default=2, help="processes of other engines at a time [default: 2]")
     parser.add_argument("--work", type=Path, default=ROOT / "target/quality", help="[default: target/quality]")
     parser.add_argument("--self-test", action="store_true", help="only see that the counting counts")
@@ -243,7 +246,7 @@ def main():
     conditions = list(dict.fromkeys(stream.condition for stream in streams if stream.role == "words"))
     conditions.sort(key=[row["condition"] for row in report["words"][0]["points"][0]["conditions"]].index)
     peer = Peer(streams, folder, arguments.jobs)
-    of_porcupine = porcupine(peer, [word for word in words if word in engines.PORCUPINE_WORDS], arguments.target)
+    of_porcupine = porcupine(peer, [word for word in words if word in engines.PORCUPINE_WORDS], arguments.target, arguments.passes)
     rows, rates = [], {}
     for word in report["words"]:
         name = word["word"]

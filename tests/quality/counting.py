@@ -113,6 +113,12 @@ class Search:
         middle = (self.good + self.bad) // 2
         self.good, self.bad = (middle, self.bad) if is_good else (self.good, middle)
 
+    def found(self):
+        """The loosest setting known to be good, or where none is, the strictest that was tried; and the strictest that is not good, if any."""
+        if self.good < 0:
+            return self.settings[self.bad], None
+        return self.settings[self.good], self.settings[self.bad] if self.bad < len(self.settings) else None
+
 
 def wilson_interval(n_successes, n_trials):
     """The 95 % interval of a share (E. B. Wilson, 1927)."""
@@ -154,7 +160,7 @@ def self_test():
         search = Search(list(range(5)))
         while (setting := search.next()) is not None:
             search.tell(setting < n_good)
-        assert search.good == min(n_good, 5) - 1 and search.bad == search.good + 1
+        assert search.found() == ((0, None) if n_good == 0 else (n_good - 1, n_good if n_good < 5 else None)), n_good
     # R. G. Newcombe, Statistics in Medicine 17, 1998, table I, method 3.
     for (n, of), expected in {(81, 263): (0.2553, 0.3662), (15, 148): (0.0624, 0.1605), (0, 20): (0, 0.1611)}.items():
         assert all(abs(found - known) < 5e-5 for found, known in zip(wilson_interval(n, of), expected)), (n, of)
