@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tripword::audio::wav::WavSource;
-use tripword::audio::{ChannelChoice, read_to_end};
+use tripword::audio::{AudioSource, ChannelChoice, read_to_end};
 use tripword::bundle::{Bundle, Location};
 use tripword::dataset::Inventory;
 use tripword::eval::{Ear, Material, StreamLayout, Truth, match_events};
