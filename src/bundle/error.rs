@@ -48,6 +48,22 @@ pub enum BundleError {
         /// What is there.
         found: String,
     },
+    /// Models that are to be one do not fit together.
+    #[error(
+        "{place}: has {key} = {found}, {other} has {expected}; only models with the same features, shape and words can be combined"
+    )]
+    Combine {
+        /// The model.
+        place: String,
+        /// The one before it.
+        other: String,
+        /// What differs.
+        key: String,
+        /// Its value.
+        found: String,
+        /// The other's.
+        expected: String,
+    },
     /// The manifest is not TOML of this form.
     #[error("{place}: damaged manifest: {reason}")]
     Manifest {

@@ -5,12 +5,14 @@
 //! people. No file of a model is ever executed.
 
 mod builtin;
+mod combine;
 mod error;
 mod load;
 mod manifest;
 mod save;
 
 pub use builtin::BUILTIN_MODELS;
+pub use combine::combine;
 pub use error::BundleError;
 pub use load::{Bundle, Location, locate};
 pub use manifest::{FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, WordEntry};

@@ -3,6 +3,7 @@
 #[cfg(feature = "train")]
 mod align;
 mod audio_progress;
+mod combine;
 mod completions;
 mod config;
 mod context;
@@ -70,6 +71,7 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     #[cfg(feature = "train")]
     Align(align::AlignArgs),
+    Combine(combine::CombineArgs),
     Devices(devices::DevicesArgs),
     Model(model::ModelArgs),
     Config(config::ConfigArgs),
@@ -92,6 +94,7 @@ pub fn run() -> anyhow::Result<Outcome> {
         Command::Eval(args) => eval::run(&args, context),
         #[cfg(feature = "train")]
         Command::Align(args) => align::run(&args, context),
+        Command::Combine(args) => combine::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Model(args) => model::run(&args, context),
         Command::Config(args) => config::run(&args, &context),

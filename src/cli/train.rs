@@ -129,11 +129,11 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     }
 
     notes.extend(shared_speakers(&training, &validation));
-    let teachers: Vec<Teacher> = (args.teacher.iter())
-        .map(|name| {
-            Teacher::new(name, &Bundle::load(&locate(name, models_dir().as_deref())?)?, &training.words, &config)
-        })
-        .collect::<Result<_>>()?;
+    let mut teachers = Vec::new();
+    for name in &args.teacher {
+        let bundle = Bundle::load(&locate(name, models_dir().as_deref())?)?;
+        teachers.extend(Teacher::all(name, &bundle, &training.words, &config)?);
+    }
     for note in &notes {
         tracing::warn!("{note}");
     }

@@ -24,10 +24,19 @@ pub struct StreamShape<'a> {
     pub frames_per_step: usize,
 }
 
-/// Lays `recordings`, in their order, into streams and hands each to `finish`, on all cores; gives what `finish` made of them, in
-/// their order, and the recordings that cannot be used. The stage decides everything random, whatever the number of cores. No more
-/// is in memory than a stream's features and a recording's samples a core. `progress` is called on this thread after each stream
-/// with the number done and the number of all.
+/// Takes the samples of one stream, recording by recording.
+pub trait StreamSink {
+    /// What becomes of the stream.
+    type Made: Send;
+    /// Takes what is heard next.
+    fn push(&mut self, samples: &[f32]);
+    /// Ends the stream, in which things lie as `layout` says.
+    fn finish(self, layout: StreamLayout) -> Self::Made;
+}
+
+/// Lays `recordings`, in their order, into streams and hands the features of each to `finish`, on all cores; gives what `finish`
+/// made of them, in their order, and the recordings that cannot be used. No more is in memory than a stream's features and a
+/// recording's samples a core; `progress` as for [`lay_into`].
 pub fn lay<T: Send>(
     recordings: &[Recording],
     stage: &Stage,
@@ -35,9 +44,22 @@ pub fn lay<T: Send>(
     finish: impl Fn(EvalStream) -> T + Sync,
     progress: &dyn Fn(usize, usize),
 ) -> (Vec<T>, Vec<SkippedFile>) {
-    let plan = plan(recordings);
-    let work = |reverberator: &mut Option<_>, range: &Range<usize>| {
-        let mut builder = StreamBuilder::new(shape);
+    lay_into(recordings, stage, |_| FeatureSink::new(shape, &finish), progress)
+}
+
+/// Lays `recordings`, in their order, into streams, on all cores; gives what the sinks made of them, in their order, and the
+/// recordings that cannot be used. `new_sink` is asked for the sink of each stream by its number. The stage decides everything
+/// random, whatever the number of cores. Of the sound, no more is in memory than a recording's samples a core. `progress` is
+/// called on this thread after each stream with the number done and the number of all.
+pub fn lay_into<S: StreamSink>(
+    recordings: &[Recording],
+    stage: &Stage,
+    new_sink: impl Fn(usize) -> S + Sync,
+    progress: &dyn Fn(usize, usize),
+) -> (Vec<S::Made>, Vec<SkippedFile>) {
+    let plan: Vec<(usize, Range<usize>)> = plan(recordings).into_iter().enumerate().collect();
+    let work = |reverberator: &mut Option<_>, (stream_idx, range): &(usize, Range<usize>)| {
+        let mut builder = StreamBuilder::new(|| new_sink(*stream_idx));
         let mut skipped = Vec::new();
         for recording_idx in range.clone() {
             let recording = &recordings[recording_idx];
@@ -49,7 +71,7 @@ pub fn lay<T: Send>(
                 Err(file) => skipped.push(file),
             }
         }
-        (builder.finish().map(&finish), skipped)
+        (builder.finish(), skipped)
     };
     let laid = parallel::map("tw-lay", &plan, parallel::n_cores(), || stage.reverberator(), work, progress);
     let (streams, skipped): (Vec<_>, Vec<_>) = laid.into_iter().unzip();
@@ -70,21 +92,16 @@ fn plan(recordings: &[Recording]) -> Vec<Range<usize>> {
     plan
 }
 
-struct StreamBuilder {
-    extractor: FeatureExtractor,
-    step_values: usize,
-    frames: Vec<f32>,
+struct StreamBuilder<S, N> {
+    /// None before the first recording: a stream of nothing is not begun.
+    sink: Option<S>,
+    new_sink: N,
     layout: StreamLayout,
 }
 
-impl StreamBuilder {
-    fn new(shape: StreamShape) -> Self {
-        Self {
-            extractor: FeatureExtractor::new(shape.features),
-            step_values: shape.frames_per_step * shape.features.n_mels,
-            frames: Vec::new(),
-            layout: StreamLayout::default(),
-        }
+impl<S: StreamSink, N: Fn() -> S> StreamBuilder<S, N> {
+    fn new(new_sink: N) -> Self {
+        Self { sink: None, new_sink, layout: StreamLayout::default() }
     }
 
     fn push(&mut self, recording_idx: usize, is_negative: bool, staged: &Staged) {
@@ -95,7 +112,8 @@ impl StreamBuilder {
             end_sample: start_sample + span.end as u64,
             recording_idx,
         }));
-        self.samples(&staged.samples);
+        self.sink.get_or_insert_with(&self.new_sink).push(&staged.samples);
+        self.layout.n_samples += staged.samples.len() as u64;
         self.layout.items.push(LaidItem {
             recording_idx,
             start_sample,
@@ -107,20 +125,46 @@ impl StreamBuilder {
         }
     }
 
-    fn samples(&mut self, samples: &[f32]) {
+    /// `None` if nothing was laid.
+    fn finish(mut self) -> Option<S::Made> {
+        let mut sink = self.sink?;
+        // The last word of a stream has its second in which to be decided.
+        let silence = vec![0.0; SampleRate::MODEL.hz() as usize];
+        sink.push(&silence);
+        self.layout.n_samples += silence.len() as u64;
+        Some(sink.finish(self.layout))
+    }
+}
+
+/// Makes the features that a network sees.
+struct FeatureSink<'a, F> {
+    extractor: FeatureExtractor,
+    step_values: usize,
+    frames: Vec<f32>,
+    finish: &'a F,
+}
+
+impl<'a, F> FeatureSink<'a, F> {
+    fn new(shape: StreamShape, finish: &'a F) -> Self {
+        Self {
+            extractor: FeatureExtractor::new(shape.features),
+            step_values: shape.frames_per_step * shape.features.n_mels,
+            frames: Vec::new(),
+            finish,
+        }
+    }
+}
+
+impl<T: Send, F: Fn(EvalStream) -> T> StreamSink for FeatureSink<'_, F> {
+    type Made = T;
+
+    fn push(&mut self, samples: &[f32]) {
         self.extractor.push(samples, &mut self.frames);
-        self.layout.n_samples += samples.len() as u64;
     }
 
-    /// `None` if nothing was laid.
-    fn finish(mut self) -> Option<EvalStream> {
-        if self.layout.items.is_empty() {
-            return None;
-        }
-        // The last word of a stream has its second in which to be decided.
-        self.samples(&vec![0.0; SampleRate::MODEL.hz() as usize]);
+    fn finish(mut self, layout: StreamLayout) -> T {
         let whole = self.frames.len() / self.step_values * self.step_values;
         self.frames.truncate(whole);
-        Some(EvalStream { frames: self.frames, layout: self.layout })
+        (self.finish)(EvalStream { frames: self.frames, layout })
     }
 }

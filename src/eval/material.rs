@@ -4,8 +4,13 @@ use std::ops::Range;
 
 use super::recordings::{Role, noise_pool, others};
 use super::{
+<<<<<<< HEAD
     Condition, EvalStream, Piece, Recording, Room, Stage, StepTiming, StreamLayout, StreamShape, Trace, TracedStreams,
     draw_rooms, lay,
+=======
+    Condition, Piece, Recording, Room, Stage, StepTiming, StreamLayout, StreamSet, StreamShape, StreamSink, Trace,
+    TracedStreams, draw_rooms, lay, lay_into,
+>>>>>>> peers-work
 };
 use crate::dataset::{Inventory, RoomSet, SkippedFile};
 use crate::features::FeatureConfig;
@@ -58,6 +63,20 @@ impl Material {
             .collect()
     }
 
+    /// All that is heard, in this order: the words and then the other speech of each condition, noise alone where there is any, and
+    /// pieces of the words.
+    pub fn stream_sets(&self, conditions: &[Condition]) -> Vec<StreamSet> {
+        let of = |role, condition| StreamSet { role, condition };
+        let mut sets: Vec<StreamSet> = (conditions.iter())
+            .flat_map(|&condition| [Role::Positive, Role::Negative].map(|role| of(role, condition)))
+            .collect();
+        if !self.noises.is_empty() {
+            sets.push(of(Role::Noise, Condition::CLEAN));
+        }
+        sets.push(of(Role::Piece, Condition::CLEAN));
+        sets
+    }
+
     /// The recordings of a role; layouts count in this list.
     pub fn recordings(&self, role: Role) -> &[Recording] {
         match role {
@@ -83,6 +102,7 @@ impl Material {
         (TracedStreams { streams, timing: StepTiming::new(ear.features, ear.model) }, skipped)
     }
 
+<<<<<<< HEAD
     /// The streams themselves, to be heard again and again; an hour of them takes about 60 MB.
     pub fn streams(
         &self,
@@ -92,6 +112,16 @@ impl Material {
         progress: &dyn Fn(usize, usize),
     ) -> (Vec<EvalStream>, Vec<SkippedFile>) {
         lay(self.recordings(role), &self.stage(role, condition), shape, |stream| stream, progress)
+=======
+    /// Lays the recordings of a set into streams, as [`hear`](Self::hear) does, and hands their samples to sinks; see [`lay_into`].
+    pub fn lay_into<S: StreamSink>(
+        &self,
+        set: StreamSet,
+        new_sink: impl Fn(usize) -> S + Sync,
+        progress: &dyn Fn(usize, usize),
+    ) -> (Vec<S::Made>, Vec<SkippedFile>) {
+        lay_into(self.recordings(set.role), &self.stage(set.role, set.condition), new_sink, progress)
+>>>>>>> peers-work
     }
 
     /// The samples of a part of a stream, made anew.

@@ -9,8 +9,8 @@ use super::report::{
     SpeakerReport, WordReport,
 };
 use super::{
-    Condition, Content, Ear, Material, Outcome, Piece, StreamLayout, Target, TargetRule, TracedStreams, WordScores,
-    candidates, choose_threshold,
+    Condition, Content, Ear, Material, Outcome, Piece, StreamLayout, StreamSet, Target, TargetRule, TracedStreams,
+    WordScores, candidates, choose_threshold,
 };
 use crate::dataset::SkippedFile;
 use crate::detector::TriggerConfig;
@@ -80,32 +80,31 @@ impl<'a> Measurement<'a> {
         progress: &dyn Fn(usize, usize, &str),
     ) -> Self {
         let mut skipped = Vec::new();
-        let mut hear = |role, condition: Condition, name: &str| {
-            let (streams, unusable) = material.hear(role, condition, ear, &|done, all| progress(done, all, name));
+        let mut hear = |set: StreamSet| {
+            let name = set.to_string();
+            let (streams, unusable) =
+                material.hear(set.role, set.condition, ear, &|done, all| progress(done, all, &name));
             skipped.extend(unusable);
             streams
         };
-        let mut sets: Vec<ConditionSet> = conditions
-            .iter()
-            .map(|&condition| ConditionSet {
-                name: condition.to_string(),
-                condition,
-                positives: Some(hear(Role::Positive, condition, &format!("words, {condition}"))),
-                negatives: hear(Role::Negative, condition, &format!("other speech, {condition}")),
-                negative_role: Role::Negative,
-            })
-            .collect();
-        if !material.recordings(Role::Noise).is_empty() {
-            let negatives = hear(Role::Noise, Condition::CLEAN, "noise alone");
-            let condition = Condition::CLEAN;
-            let name = "noise alone".to_owned();
-            sets.push(ConditionSet { name, condition, positives: None, negatives, negative_role: Role::Noise });
+        let mut sets: Vec<ConditionSet> = Vec::new();
+        let (mut positives, mut pieces) = (None, None);
+        for set in material.stream_sets(conditions) {
+            let streams = hear(set);
+            match set.role {
+                Role::Positive => positives = Some(streams),
+                Role::Piece => pieces = Some(streams),
+                Role::Negative | Role::Noise => sets.push(ConditionSet {
+                    name: set.condition_name(),
+                    condition: set.condition,
+                    positives: positives.take(),
+                    negatives: streams,
+                    negative_role: set.role,
+                }),
+            }
         }
-        let pieces = hear(Role::Piece, Condition::CLEAN, "pieces of words");
-        let snrs = snrs_db
-            .iter()
-            .map(|&snr_db| (snr_db, hear(Role::Positive, Condition::noisy(snr_db), &format!("words, {snr_db} dB"))))
-            .collect();
+        let pieces = pieces.expect("pieces are always among the sets");
+        let snrs = snrs_db.iter().map(|&snr_db| (snr_db, hear(StreamSet::words_at(snr_db)))).collect();
         Self { material, words, sets, pieces, snrs, skipped }
     }
 

@@ -2,12 +2,15 @@
 //!
 //! `features (time, n_mels) → convolutions → GRU × n_layers → head → probabilities (steps, n_words)`
 //!
+//! A model may hold several networks of one shape: the mean of their logits decides.
+//!
 //! One set of weights has two forms. [`Network`] is differentiable and works on batches of clips; [`StreamingNetwork`] packs
 //! the same weights for one stream and allocates nothing while it runs. In both, the state is a value that the caller
 //! keeps: it starts as zeros, every step advances it, and nothing else ever touches it.
 
 mod config;
 mod network;
+mod packed;
 mod streaming;
 mod weights;
 

@@ -1,38 +1,26 @@
 //! The running form: one stream, packed weights, a state that lives as long as the stream.
 
+use super::packed::{PackedNetwork, PackedState};
 use super::{ModelConfig, Weights, WeightsError};
-use crate::kernels::{Activation, GruScratch, PackedDense, PackedGru};
 
 /// Steps that are run together at most; bounds the buffers whatever the caller hands over.
 const MAX_STEPS_PER_BLOCK: usize = 64;
 
-struct PackedConvolution {
-    dense: PackedDense,
-    n_inputs: usize,
-    kernel: usize,
-    stride: usize,
-}
-
-/// A network packed for running. Immutable: any number of streams can share it, each with its own [`StreamingState`].
+/// One network, or several whose mean logit decides, packed for running. Immutable: any number of streams can share it, each with
+/// its own [`StreamingState`].
 pub struct StreamingNetwork {
-    convolutions: Vec<PackedConvolution>,
-    gru: Vec<PackedGru>,
-    head: PackedDense,
+    networks: Vec<PackedNetwork>,
     n_mels: usize,
     n_words: usize,
-    hidden_size: usize,
     frames_per_step: usize,
 }
 
 /// Everything one stream carries from step to step, and the buffers it computes in.
 #[derive(Clone)]
 pub struct StreamingState {
-    /// For each convolution `(kernel − stride + block, inputs)`: the tail of what it has seen, then room for new input.
-    convolution_inputs: Vec<Vec<f32>>,
-    /// For each GRU layer `(hidden)`.
-    hidden: Vec<Vec<f32>>,
-    scratch: GruScratch,
-    block: [Vec<f32>; 2],
+    /// One entry a network.
+    networks: Vec<PackedState>,
+    logits: Vec<f32>,
     n_steps: u64,
 }
 
@@ -40,11 +28,6 @@ impl StreamingState {
     /// Steps since the zero state.
     pub fn n_steps(&self) -> u64 {
         self.n_steps
-    }
-
-    /// The hidden state of GRU layer `layer`, `(hidden)`.
-    pub fn hidden(&self, layer: usize) -> &[f32] {
-        &self.hidden[layer]
     }
 }
 
@@ -54,42 +37,14 @@ impl StreamingNetwork {
     /// # Errors
     /// When a tensor is missing, has another shape than `config` gives it, or holds a number that is not finite.
     pub fn new(config: &ModelConfig, n_mels: usize, n_words: usize, weights: &Weights) -> Result<Self, WeightsError> {
-        weights.check(config, n_mels, n_words)?;
-        let dense = |prefix: &str| -> Result<PackedDense, WeightsError> {
-            Ok(PackedDense::new(
-                &weights.values(&format!("{prefix}.weight"))?,
-                &weights.values(&format!("{prefix}.bias"))?,
-            ))
+        let pack = |weights: Weights| {
+            weights.check(config, n_mels, n_words)?;
+            PackedNetwork::new(config, n_mels, &weights)
         };
-        let convolutions = config
-            .convolutions
-            .iter()
-            .enumerate()
-            .map(|(i, convolution)| {
-                Ok(PackedConvolution {
-                    dense: dense(&format!("conv{i}"))?,
-                    n_inputs: config.convolution_input_size(i, n_mels),
-                    kernel: convolution.kernel,
-                    stride: convolution.stride,
-                })
-            })
-            .collect::<Result<_, WeightsError>>()?;
-        let gru = (0..config.n_layers)
-            .map(|layer| {
-                Ok(PackedGru::new(
-                    &weights.values(&format!("gru.weight_ih_l{layer}"))?,
-                    &weights.values(&format!("gru.weight_hh_l{layer}"))?,
-                    &weights.values(&format!("gru.bias_l{layer}"))?,
-                ))
-            })
-            .collect::<Result<_, WeightsError>>()?;
         Ok(Self {
-            convolutions,
-            gru,
-            head: dense("head")?,
+            networks: weights.networks().map(pack).collect::<Result<_, _>>()?,
             n_mels,
             n_words,
-            hidden_size: config.hidden_size,
             frames_per_step: config.frames_per_step(),
         })
     }
@@ -107,10 +62,8 @@ impl StreamingNetwork {
     /// The state of a stream that has heard nothing yet.
     pub fn zero_state(&self) -> StreamingState {
         StreamingState {
-            convolution_inputs: self.convolutions.iter().map(|convolution| vec![0.0; convolution.n_tail()]).collect(),
-            hidden: vec![vec![0.0; self.hidden_size]; self.gru.len()],
-            scratch: GruScratch::default(),
-            block: [Vec::new(), Vec::new()],
+            networks: self.networks.iter().map(PackedNetwork::zero_state).collect(),
+            logits: Vec::new(),
             n_steps: 0,
         }
     }
@@ -138,39 +91,16 @@ impl StreamingNetwork {
 
     fn run_block(&self, state: &mut StreamingState, frames: &[f32], probabilities: &mut [f32]) {
         let n_steps = frames.len() / (self.frames_per_step * self.n_mels);
-        let [current, next] = &mut state.block;
-        current.clear();
-        current.extend_from_slice(frames);
-        for (convolution, inputs) in self.convolutions.iter().zip(&mut state.convolution_inputs) {
-            inputs.extend_from_slice(current);
-            let n_outputs = current.len() / convolution.n_inputs / convolution.stride;
-            current.resize(n_outputs * convolution.dense.n_outputs(), 0.0);
-            convolution.dense.forward(
-                inputs,
-                convolution.stride * convolution.n_inputs,
-                n_outputs,
-                Activation::Relu,
-                current,
-            );
-            let consumed = inputs.len() - convolution.n_tail();
-            inputs.copy_within(consumed.., 0);
-            inputs.truncate(convolution.n_tail());
+        probabilities.fill(0.0);
+        state.logits.resize(probabilities.len(), 0.0);
+        for (network, network_state) in self.networks.iter().zip(&mut state.networks) {
+            network.run(network_state, frames, n_steps, &mut state.logits);
+            probabilities.iter_mut().zip(&state.logits).for_each(|(sum, logit)| *sum += logit);
         }
-        for (gru, hidden) in self.gru.iter().zip(&mut state.hidden) {
-            next.resize(n_steps * self.hidden_size, 0.0);
-            gru.sequence(current, n_steps, hidden, &mut state.scratch, next);
-            std::mem::swap(current, next);
-        }
-        self.head.forward(current, self.hidden_size, n_steps, Activation::None, probabilities);
-        for probability in probabilities {
-            *probability = 1.0 / (1.0 + (-*probability).exp());
+        let scale = 1.0 / self.networks.len() as f32;
+        for value in probabilities {
+            *value = 1.0 / (1.0 + (-*value * scale).exp());
         }
         state.n_steps += n_steps as u64;
-    }
-}
-
-impl PackedConvolution {
-    fn n_tail(&self) -> usize {
-        (self.kernel - self.stride) * self.n_inputs
     }
 }

@@ -99,6 +99,29 @@ impl Weights {
         Ok(safetensors::serialize(tensors, Some(metadata))?)
     }
 
+    /// The weights of each network: the one whose tensors have plain names, then those of `network1.`, `network2.` and so on.
+    pub fn networks(&self) -> impl Iterator<Item = Self> + '_ {
+        let n_networks =
+            1 + (1..).take_while(|idx| self.tensors.contains_key(&format!("{}head.weight", prefix(*idx)))).count();
+        (0..n_networks).map(move |idx| {
+            let prefix = prefix(idx);
+            let own = self.tensors.iter().filter_map(|(name, tensor)| {
+                let name = name.strip_prefix(&prefix)?;
+                (!name.starts_with(PREFIX)).then(|| (name.to_owned(), tensor.clone()))
+            });
+            Self { tensors: own.collect() }
+        })
+    }
+
+    /// One set of weights of several networks of the same shape, whose mean is to decide.
+    pub fn joined(networks: &[Self]) -> Self {
+        let tensors = networks.iter().enumerate().flat_map(|(idx, weights)| {
+            let named = move |(name, tensor): (&String, &Tensor)| (format!("{}{name}", prefix(idx)), tensor.clone());
+            weights.tensors.iter().map(named)
+        });
+        Self { tensors: tensors.collect() }
+    }
+
     /// Checks that exactly the tensors of this shape are there, in `f32` and finite.
     ///
     /// # Errors
@@ -139,5 +162,30 @@ impl Weights {
     /// How many numbers there are in all.
     pub fn n_parameters(&self) -> usize {
         self.tensors.values().map(Tensor::elem_count).sum()
+    }
+}
+
+/// What the names of the second network's tensors and all further ones' begin with.
+const PREFIX: &str = "network";
+
+fn prefix(idx: usize) -> String {
+    if idx == 0 { String::new() } else { format!("{PREFIX}{idx}.") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_that_are_joined_come_apart_again() {
+        let weights = |value: f32| {
+            let tensor = Tensor::new(&[value], &Device::Cpu).unwrap();
+            Weights::new(HashMap::from(["head.weight", "conv0.bias"].map(|name| (name.to_owned(), tensor.clone()))))
+        };
+        let joined = Weights::joined(&[weights(1.0), weights(2.0), weights(3.0)]);
+        assert_eq!(joined.n_parameters(), 6);
+        let values: Vec<Vec<f32>> = joined.networks().map(|network| network.values("conv0.bias").unwrap()).collect();
+        assert_eq!(values, [[1.0], [2.0], [3.0]]);
+        assert!(joined.networks().all(|network| network.tensors.len() == 2));
     }
 }

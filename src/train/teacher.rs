@@ -12,18 +12,18 @@ use crate::names::same_word;
 /// A network that teaches. It hears what the learner hears, with a state of its own that goes on from batch to batch.
 pub struct Teacher {
     network: Network,
-    /// Of its weights.
+    /// What tells it from others: the hash of its model's weights, and which network of the model it is.
     pub(super) hash: String,
     /// Its outputs for the learner's words, in their order.
     columns: Tensor,
 }
 
 impl Teacher {
-    /// From the model that `name` named, for a learner of `words`.
+    /// The networks of the model that `name` named, for a learner of `words`.
     ///
     /// # Errors
     /// When the model lacks a word, sees other features or has steps of another length than `config`.
-    pub fn new(name: &str, bundle: &Bundle, words: &[String], config: &TrainConfig) -> Result<Self> {
+    pub fn all(name: &str, bundle: &Bundle, words: &[String], config: &TrainConfig) -> Result<Vec<Self>> {
         let manifest = &bundle.manifest;
         ensure!(
             manifest.features == config.features,
@@ -43,11 +43,16 @@ impl Teacher {
                 Ok(place as u32)
             })
             .collect::<Result<_>>()?;
-        Ok(Self {
-            network: Network::new(&manifest.model, manifest.features.n_mels, &bundle.weights)?,
-            hash: manifest.weights.sha256.clone(),
-            columns: Tensor::new(columns, &Device::Cpu)?,
-        })
+        let columns = Tensor::new(columns, &Device::Cpu)?;
+        (bundle.weights.networks().enumerate())
+            .map(|(idx, weights)| {
+                Ok(Self {
+                    network: Network::new(&manifest.model, manifest.features.n_mels, &weights)?,
+                    hash: format!("{}/{idx}", manifest.weights.sha256),
+                    columns: columns.clone(),
+                })
+            })
+            .collect()
     }
 
     /// Its state where `n_rows` streams begin.

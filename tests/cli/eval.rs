@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::*;
 
 /// Clips of two words by two speakers, an hour's share of other sound, and noise.
-fn recordings(folder: &Path) -> PathBuf {
+pub(super) fn recordings(folder: &Path) -> PathBuf {
     let root = folder.join("data");
     for sub in ["positive/alpha", "positive/beta", "negative/talk", "noise/hum"] {
         std::fs::create_dir_all(root.join(sub)).unwrap();

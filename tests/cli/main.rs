@@ -18,6 +18,8 @@ mod misc;
 #[cfg(feature = "train")]
 mod recorded_speech;
 #[cfg(feature = "train")]
+mod streams;
+#[cfg(feature = "train")]
 mod teacher;
 #[cfg(feature = "train")]
 mod train;

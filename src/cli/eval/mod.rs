@@ -2,6 +2,7 @@
 
 mod page;
 mod recordings;
+mod streams;
 mod table;
 mod thresholds;
 
@@ -13,7 +14,7 @@ use clap::{Args, ValueEnum};
 use super::context::Context;
 use super::{Outcome, print_line, progress};
 use crate::eval::report::Report;
-use crate::eval::{Ear, Material, Measurement, PointRequest, TargetRule, WordUnderTest, hours_for_bound};
+use crate::eval::{Ear, Material, Measurement, PointRequest, StreamSet, TargetRule, WordUnderTest, hours_for_bound};
 use crate::files::write_whole;
 
 /// Signal-to-noise ratios of `--by-snr`, in decibels.
@@ -29,6 +30,7 @@ const MAIN_TARGET: f64 = 0.5;
   tripword eval data/dev --json | jq 'select(.condition == \"clean\") | {word, operating_point, miss_rate}'
   tripword eval data/dev --html page                                  then open page/index.html
   tripword eval data/dev --model my-word --target-fa-per-hour 0.5 --write-thresholds
+  tripword eval data/dev --streams streams                            the same sound for any other detector
   tripword eval talks/                 long recordings, each with talk.txt or talk.labels.txt beside it
 
 The folder is laid out as for 'tripword train'. Its clips are laid into streams at random levels (peaks of -30 to -3 dBFS) with gaps
@@ -74,6 +76,10 @@ pub(super) struct EvalArgs {
     /// Make a page in this folder, with curves and the sound of each miss and false accept; open its index.html in a browser
     #[arg(long, value_name = "DIR")]
     html: Option<PathBuf>,
+    /// Write all that is heard into this folder, for other programs: WAV files of 16 bits at 16 kHz by condition, the words in them as
+    /// Audacity labels beside each, and streams.json
+    #[arg(long, value_name = "DIR")]
+    streams: Option<PathBuf>,
     /// Write the thresholds for the one --target-fa-per-hour into the model folder
     #[arg(long, requires = "target_fa_per_hour")]
     write_thresholds: bool,
@@ -104,20 +110,35 @@ pub(super) fn run(args: &EvalArgs, mut context: Context) -> Result<Outcome> {
     let writer = args.write_thresholds.then(|| thresholds::Writer::new(args, &context, manifest)).transpose()?;
 
     args.html.as_deref().map(page::check_folder).transpose()?;
+    args.streams.as_deref().map(streams::check_folder).transpose()?;
     let (inventory, labelled) = recordings::read(&args.data, &args.word, manifest)?;
     let mut skipped = inventory.skipped.clone();
     let material = Material::new(&inventory, labelled, args.seed, &mut skipped);
-    let bar = progress::bar(1, "hearing {msg} {bar:30} {pos}/{len} {elapsed} elapsed");
+    let conditions = material.conditions(args.snr);
+    let snrs: &[f32] = if args.by_snr { &SNRS_DB } else { &[] };
+    let bar = progress::bar(1, "{prefix} {msg} {bar:30} {pos}/{len} {elapsed} elapsed");
     let on_progress = |done: usize, total: usize, what: &str| {
         bar.set_message(what.to_owned());
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
+    if let Some(folder) = &args.streams {
+        bar.set_prefix("writing");
+        let mut sets = material.stream_sets(&conditions);
+        sets.extend(snrs.iter().map(|&snr_db| StreamSet::words_at(snr_db)));
+        let names: Vec<String> = manifest.words.iter().map(|word| word.name.clone()).collect();
+        let about = [
+            ("tripword_version", env!("CARGO_PKG_VERSION").into()),
+            ("data", args.data.display().to_string().into()),
+            ("seed", args.seed.into()),
+        ];
+        streams::write(folder, &material, &sets, &names, about.into(), &on_progress)?;
+    }
+    bar.set_prefix("hearing");
     let words =
         (manifest.words.iter()).map(|word| WordUnderTest { name: word.name.clone(), trigger: word.trigger }).collect();
     let ear = Ear { network: &bundle.network, features: &manifest.features, model: &manifest.model };
-    let snrs: &[f32] = if args.by_snr { &SNRS_DB } else { &[] };
-    let measurement = Measurement::new(&material, words, &material.conditions(args.snr), snrs, ear, &on_progress);
+    let measurement = Measurement::new(&material, words, &conditions, snrs, ear, &on_progress);
     bar.finish_and_clear();
     skipped.extend(measurement.skipped.iter().cloned());
     let mut named = std::collections::BTreeSet::new();

@@ -1,0 +1,50 @@
+//! Several models as one.
+
+use serde_json::{Value, json};
+
+use super::{Bundle, BundleError, Manifest};
+use crate::difference::first_difference;
+use crate::model::Weights;
+
+/// One model whose networks are those of all `models`, given with their places: the mean of their logits decides. Features, shape and words must be
+/// the same. Thresholds and timing are those of the first and suit the mean only roughly; measured figures are left out.
+///
+/// # Errors
+/// When two models differ; what differs is named.
+pub fn combine(models: &[(String, Bundle)]) -> Result<(Manifest, Weights), BundleError> {
+    let essence = |manifest: &Manifest| -> Value {
+        let words: Vec<&str> = manifest.words.iter().map(|word| word.name.as_str()).collect();
+        json!({ "features": manifest.features, "model": manifest.model, "words": words })
+    };
+    let (first_place, first) = &models[0];
+    for (place, model) in &models[1..] {
+        let difference = first_difference("", &essence(&first.manifest), &essence(&model.manifest));
+        if let Some((key, expected, found)) = difference {
+            let other = first_place.clone();
+            return Err(BundleError::Combine { place: place.clone(), other, key, found, expected });
+        }
+    }
+    let networks: Vec<Weights> = models.iter().flat_map(|(_, model)| model.weights.networks()).collect();
+    let mut manifest = first.manifest.clone();
+    let training = &mut manifest.training;
+    training.validation_miss_rate.clear();
+    training.notes.clear();
+    let mut provenance = Vec::new();
+    for (_, model) in models {
+        let Manifest { name, training: own, .. } = &model.manifest;
+        training
+            .notes
+            .push(format!("{name}: seed {}, {} steps, weights of step {}", own.seed, own.n_steps, own.best_step));
+        training.notes.extend(own.notes.iter().map(|note| format!("{name}: {note}")));
+        for entry in &model.manifest.provenance {
+            if !provenance.contains(entry) {
+                provenance.push(entry.clone());
+            }
+        }
+    }
+    training
+        .notes
+        .insert(0, format!("the mean of {} networks decides; the thresholds were the first one's", networks.len()));
+    manifest.provenance = provenance;
+    Ok((manifest, Weights::joined(&networks)))
+}
