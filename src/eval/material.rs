@@ -4,13 +4,8 @@ use std::ops::Range;
 
 use super::recordings::{Role, noise_pool, others};
 use super::{
-<<<<<<< HEAD
-    Condition, EvalStream, Piece, Recording, Room, Stage, StepTiming, StreamLayout, StreamShape, Trace, TracedStreams,
-    draw_rooms, lay,
-=======
-    Condition, Piece, Recording, Room, Stage, StepTiming, StreamLayout, StreamSet, StreamShape, StreamSink, Trace,
-    TracedStreams, draw_rooms, lay, lay_into,
->>>>>>> peers-work
+    Condition, EvalStream, Piece, Recording, Room, Stage, StepTiming, StreamLayout, StreamSet, StreamShape, StreamSink,
+    Trace, TracedStreams, draw_rooms, lay, lay_into,
 };
 use crate::dataset::{Inventory, RoomSet, SkippedFile};
 use crate::features::FeatureConfig;
@@ -102,7 +97,6 @@ impl Material {
         (TracedStreams { streams, timing: StepTiming::new(ear.features, ear.model) }, skipped)
     }
 
-<<<<<<< HEAD
     /// The streams themselves, to be heard again and again; an hour of them takes about 60 MB.
     pub fn streams(
         &self,
@@ -112,7 +106,8 @@ impl Material {
         progress: &dyn Fn(usize, usize),
     ) -> (Vec<EvalStream>, Vec<SkippedFile>) {
         lay(self.recordings(role), &self.stage(role, condition), shape, |stream| stream, progress)
-=======
+    }
+
     /// Lays the recordings of a set into streams, as [`hear`](Self::hear) does, and hands their samples to sinks; see [`lay_into`].
     pub fn lay_into<S: StreamSink>(
         &self,
@@ -121,7 +116,6 @@ impl Material {
         progress: &dyn Fn(usize, usize),
     ) -> (Vec<S::Made>, Vec<SkippedFile>) {
         lay_into(self.recordings(set.role), &self.stage(set.role, set.condition), new_sink, progress)
->>>>>>> peers-work
     }
 
     /// The samples of a part of a stream, made anew.

@@ -27,8 +27,6 @@ impl Role {
     }
 }
 
-<<<<<<< HEAD
-=======
 impl std::fmt::Display for Role {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
@@ -40,23 +38,6 @@ impl std::fmt::Display for Role {
     }
 }
 
-/// Lays all positives and all negatives of `inventory` into streams of a dry `condition`; the noise is that of the inventory.
-/// Recordings that cannot be used are named in the result.
-pub fn streams(inventory: &Inventory, condition: Condition, shape: StreamShape, seed: u64) -> EvalSet {
-    let mut skipped: Vec<SkippedFile> = Vec::new();
-    let noise = condition.snr_db.map(|_| noise_pool(&inventory.noises, &mut skipped)).unwrap_or_default();
-    let mut lay_role = |recordings: Vec<Recording>, role: Role| {
-        let stage = Stage { condition, noise: &noise, rooms: None, seed: role.seed(seed) };
-        let (streams, unusable) = lay(&recordings, &stage, shape, |stream| stream, &|_, _| {});
-        skipped.extend(unusable);
-        streams
-    };
-    let positives = lay_role(inventory.positives.iter().map(Recording::word).collect(), Role::Positive);
-    let negatives = lay_role(others(&inventory.negatives), Role::Negative);
-    EvalSet { positives, negatives, skipped }
-}
-
->>>>>>> peers-work
 /// Recordings without a wake word.
 pub fn others(files: &[NegativeFile]) -> Vec<Recording> {
     let other = |file: &NegativeFile| Recording {
