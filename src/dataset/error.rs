@@ -56,12 +56,18 @@ pub enum DatasetError {
         skipped: Vec<SkippedFile>,
     },
     /// Nothing that the model should stay silent on.
-    #[error("no usable WAV files without the wake word in {}; put speech, radio and household sound there, an hour or more: without them the model fires on everything{}", folder.display(), list_skipped(skipped))]
+    #[error("no usable WAV files without the wake word in {}; put speech, radio and household sound there, an hour or more, or name folders that have some with --negatives DIR: without them the model fires on everything{}", folder.display(), list_skipped(skipped))]
     NoNegatives {
         /// Where they belong.
         folder: PathBuf,
         /// Files that were there but cannot be used.
         skipped: Vec<SkippedFile>,
+    },
+    /// A folder that was to add recordings adds none.
+    #[error("no WAV files in {} or the folders below it; name a folder that holds recordings", folder.display())]
+    NothingElsewhere {
+        /// The folder that was given.
+        folder: PathBuf,
     },
     /// Two words that only differ in capitals, spaces, hyphens or underscores.
     #[error(

@@ -1,10 +1,13 @@
-//! How good the network is now, on speakers it has not been trained on.
+//! How good the network is now, on recordings that were held out.
+
+use std::path::{Path, PathBuf};
 
 use crate::detector::TriggerConfig;
 use crate::eval::{EvalStream, OperatingPoint, Outcome, StepTiming, Target, TracedStreams, choose_threshold};
 use crate::model::StreamingNetwork;
 
 use super::TrainConfig;
+use super::curve::Tally;
 
 /// The held-out recordings, laid into streams once.
 pub struct ValidationSet {
@@ -12,8 +15,23 @@ pub struct ValidationSet {
     pub positives: Vec<EvalStream>,
     /// Streams without, clean and noisy.
     pub negatives: Vec<EvalStream>,
+    /// How many of the streams with words, the first ones, are clean.
+    pub n_clean_positives: usize,
     /// How many conditions each recording was laid out in.
     pub n_conditions: usize,
+    /// The noise of the other condition lies so far below the words, in decibels; none: there is no other.
+    pub snr_db: Option<f32>,
+    /// The recordings of words, in the order that truths count them in.
+    pub recordings: Vec<TestRecording>,
+}
+
+/// A held-out recording of a word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TestRecording {
+    /// The file.
+    pub path: PathBuf,
+    /// Who speaks, if anything tells.
+    pub speaker: Option<String>,
 }
 
 /// What validation found.
@@ -45,16 +63,17 @@ impl Validation {
 }
 
 /// The validation set under one network.
-pub(super) struct ValidationTraces {
+pub(super) struct ValidationTraces<'a> {
+    set: &'a ValidationSet,
     positives: TracedStreams,
     negatives: TracedStreams,
 }
 
-impl ValidationTraces {
-    pub(super) fn new(config: &TrainConfig, network: &StreamingNetwork, set: &ValidationSet) -> Self {
+impl<'a> ValidationTraces<'a> {
+    pub(super) fn new(config: &TrainConfig, network: &StreamingNetwork, set: &'a ValidationSet) -> Self {
         let timing = StepTiming::new(&config.features, &config.network);
         let run = |streams: &[EvalStream]| TracedStreams::new(network, timing, streams);
-        Self { positives: run(&set.positives), negatives: run(&set.negatives) }
+        Self { set, positives: run(&set.positives), negatives: run(&set.negatives) }
     }
 
     /// Chooses each word's threshold for `target_per_hour` and counts the misses there.
@@ -68,5 +87,35 @@ impl ValidationTraces {
             })
             .collect();
         Validation { words }
+    }
+
+    /// What is missed of the recordings that `is_tested` names, word by word, at thresholds chosen as by
+    /// [`validate`](Self::validate).
+    pub(super) fn tallies(
+        &self,
+        config: &TrainConfig,
+        n_words: usize,
+        is_tested: &dyn Fn(&Path) -> bool,
+    ) -> Vec<Tally> {
+        let target = Target::point(config.target_false_accepts_per_hour);
+        let of_word = |word_idx: usize| {
+            let negatives = self.negatives.word(word_idx, config.trigger);
+            let threshold = choose_threshold(&[&negatives], config.trigger, target).threshold;
+            let positives = self.positives.word(word_idx, config.trigger);
+            let mut tally = Tally::default();
+            let events = positives.events(config.trigger.with_threshold(threshold));
+            for (stream_idx, (layout, _, matched)) in events.enumerate() {
+                let is_tested =
+                    |truth_idx: usize| is_tested(&self.set.recordings[layout.truths[truth_idx].recording_idx].path);
+                let n_missed = matched.misses.iter().filter(|&&truth_idx| is_tested(truth_idx)).count();
+                let n_hit = matched.hits.iter().filter(|(truth_idx, _)| is_tested(*truth_idx)).count();
+                let [missed, spoken] =
+                    if stream_idx < self.set.n_clean_positives { &mut tally.clean } else { &mut tally.noisy };
+                *missed += n_missed;
+                *spoken += n_missed + n_hit;
+            }
+            tally
+        };
+        (0..n_words).map(of_word).collect()
     }
 }
