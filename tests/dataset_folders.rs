@@ -238,7 +238,7 @@ fn folders_elsewhere_join_the_other_speech_and_the_noise() {
     assert_eq!((inventory.negatives.len(), inventory.noises.len()), (5, 2));
 
     let complaint = |negatives: &[&str], noises: &[&str]| read_with(negatives, noises).unwrap_err().to_string();
-    assert_says(&complaint(&[], &["fans"]), &["negative", "--negatives DIR"]);
+    assert_says(&complaint(&[], &["fans"]), &["no usable WAV files without the wake word", "negative"]);
     assert_says(&complaint(&["radio", "nothing"], &[]), &["no WAV files in", "nothing"]);
     assert_says(&complaint(&["gone"], &[]), &["cannot read", "gone"]);
 }

@@ -56,7 +56,7 @@ pub enum DatasetError {
         skipped: Vec<SkippedFile>,
     },
     /// Nothing that the model should stay silent on.
-    #[error("no usable WAV files without the wake word in {}; put speech, radio and household sound there, an hour or more, or name folders that have some with --negatives DIR: without them the model fires on everything{}", folder.display(), list_skipped(skipped))]
+    #[error("no usable WAV files without the wake word in {}; put speech, radio and household sound there, an hour or more: without them the model fires on everything{}", folder.display(), list_skipped(skipped))]
     NoNegatives {
         /// Where they belong.
         folder: PathBuf,

@@ -179,7 +179,8 @@ fn a_trained_network_learns_a_new_word_from_few_clips_and_tells_what_to_expect()
 
     let elsewhere = [data.join("negative"), data.join("noise")].map(|path| path.to_string_lossy().into_owned());
     let elsewhere = ["--negatives", &elsewhere[0], "--noise", &elsewhere[1]];
-    let ran = run(small_adaptation(&mut adapt("whoop", &["--json"])).args(elsewhere));
+    let other_shape = ["--set", "train.network.hidden_size=32"];
+    let ran = run(small_adaptation(&mut adapt("whoop", &["--json"])).args(elsewhere).args(other_shape));
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("train.network.hidden_size") && ran.stderr.contains("no effect"), "{}", ran.stderr);
     assert!(ran.stderr.contains("adapted from the model chirp"), "{}", ran.stderr);

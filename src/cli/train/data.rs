@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 
 use crate::bundle::ProvenanceEntry;
 use crate::cli::progress;
-use crate::dataset::{Elsewhere, Inventory, PositiveFile, SkippedFile};
+use crate::dataset::{DatasetError, Elsewhere, Inventory, PositiveFile, SkippedFile};
 use crate::eval::{Condition, StreamShape, recordings};
 use crate::train::{TestRecording, TestedOn, TrainConfig, ValidationSet};
 
@@ -44,7 +44,10 @@ pub(super) struct Sides {
 /// speech only: it learns from every recording of its words.
 pub(super) fn sides(args: &DataArgs, words: &[String], config: &TrainConfig, is_adapting: bool) -> Result<Sides> {
     let elsewhere = Elsewhere { negatives: args.negatives.clone(), noises: args.noise.clone() };
-    let inventory = Inventory::read_with(&args.data, words, &elsewhere)?;
+    let inventory = Inventory::read_with(&args.data, words, &elsewhere).map_err(|error| match error {
+        DatasetError::NoNegatives { .. } => anyhow!("{error}; or name folders that hold some with --negatives DIR"),
+        error => error.into(),
+    })?;
     tracing::info!(
         folder = %args.data.display(),
         layout = %inventory.layout,

@@ -19,7 +19,7 @@ use crate::bundle::{
 };
 use crate::config::Origin;
 use crate::dataset::Bank;
-use crate::train::{Adaptation, Base, TrainRequest, checkpoint_path, environment, train};
+use crate::train::{Adaptation, Base, TrainConfig, TrainRequest, checkpoint_path, environment, train};
 use data::{DataArgs, Sides};
 use observer::Observer;
 
@@ -90,7 +90,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     let mut config = context.settings()?.train;
     let base = args.from.as_deref().map(load_base).transpose()?;
     if let Some(base) = &base {
-        warn_of_idle_settings(&context, base);
+        warn_of_idle_settings(&context, &config, &base.manifest);
         config = config.adapting(&base.manifest.features, &base.manifest.model);
         let from_adapt = |(_, reason)| anyhow!("{reason} (with --from, train.adapt says so)");
         config.validate().map_err(from_adapt)?;
@@ -119,12 +119,14 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     let is_adapting = base.is_some();
     let Sides { training, validation, tested_on, mut notes } =
         data::sides(&args.recordings, &args.word, &config, is_adapting)?;
-    if let Some(base) = &base {
-        let Manifest { name, license, weights, .. } = &base.manifest;
-        notes.insert(0, format!("adapted from the model {name} (licence {license}, weights {:.12})", weights.sha256));
-    }
     for note in &notes {
         tracing::warn!("{note}");
+    }
+    if let Some(base) = &base {
+        let Manifest { name, license, weights, .. } = &base.manifest;
+        let note = format!("adapted from the model {name} (licence {license}, weights {:.12})", weights.sha256);
+        tracing::info!("{note}");
+        notes.insert(0, note);
     }
     let n_speakers = data::n_speakers(&training);
 
@@ -198,16 +200,17 @@ fn base_provenance(base: Option<&Bundle>) -> Vec<ProvenanceEntry> {
 
 /// Says which settings somebody has made that an adaptation does not follow: shape and features are the base's, and what
 /// `train.adapt` replaces.
-fn warn_of_idle_settings(context: &Context, base: &Bundle) {
+fn warn_of_idle_settings(context: &Context, config: &TrainConfig, base: &Manifest) {
+    let has_other_shape = config.network != base.model || config.features != base.features;
     for (key, value, origin) in context.layers.entries() {
         if *origin == Origin::Default {
             continue;
         }
         let is_of = |sections: &[&str]| sections.iter().any(|section| key.starts_with(section));
-        if is_of(&["train.network.", "train.features."]) {
+        if has_other_shape && is_of(&["train.network.", "train.features."]) {
             tracing::warn!(
                 "{key} = {value} ({origin}) has no effect: with --from, shape and features are those of the model {}",
-                base.manifest.name
+                base.name
             );
         } else if let Some(replaced) = REPLACED.iter().find(|replaced| key == **replaced) {
             let name = replaced.rsplit('.').next().unwrap_or(replaced);
