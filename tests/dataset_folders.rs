@@ -8,7 +8,7 @@ use std::path::Path;
 
 use dataset_support::touch;
 use tempfile::TempDir;
-use tripword::dataset::{Inventory, Layout, Part};
+use tripword::dataset::{Elsewhere, Inventory, Layout, Part};
 
 /// A folder with these files; `{}` in a name becomes 0 to `n - 1`.
 fn folder(files: &[(&str, usize)]) -> TempDir {
@@ -220,4 +220,50 @@ fn with_one_speaker_the_last_clips_are_held_out_and_it_is_said() {
     assert_eq!(names, ["clip8.wav", "clip9.wav"]);
     assert_eq!(split.validation.negatives.len(), 2);
     assert!(split.notes[0].contains("\"hal\" name fewer than two speakers"), "{:?}", split.notes);
+}
+
+#[test]
+fn folders_elsewhere_join_the_other_speech_and_the_noise() {
+    let root = folder(&[("positive/clip{}.wav", 5)]);
+    let shelf =
+        folder(&[("radio/news/{}.wav", 3), ("radio/loose{}.wav", 2), ("fans/{}.wav", 2), ("nothing/notes.txt", 1)]);
+    let read_with = |negatives: &[&str], noises: &[&str]| {
+        let folders = |names: &[&str]| names.iter().map(|name| shelf.path().join(name)).collect();
+        let elsewhere = Elsewhere { negatives: folders(negatives), noises: folders(noises) };
+        Inventory::read_with(root.path(), &["hal".to_owned()], &elsewhere)
+    };
+    let inventory = read_with(&["radio"], &["fans"]).unwrap();
+    let sources: BTreeSet<&str> = inventory.negatives.iter().map(|file| file.source.as_str()).collect();
+    assert_eq!(sources, BTreeSet::from(["news", "radio"]));
+    assert_eq!((inventory.negatives.len(), inventory.noises.len()), (5, 2));
+
+    let complaint = |negatives: &[&str], noises: &[&str]| read_with(negatives, noises).unwrap_err().to_string();
+    assert_says(&complaint(&[], &["fans"]), &["no usable WAV files without the wake word", "negative"]);
+    assert_says(&complaint(&["radio", "nothing"], &[]), &["no WAV files in", "nothing"]);
+    assert_says(&complaint(&["gone"], &[]), &["cannot read", "gone"]);
+}
+
+#[test]
+fn where_no_clip_can_be_spared_only_other_speech_is_held_out() {
+    let root = folder(&[("positive/clip{}.wav", 5), ("negative/{}.wav", 10), ("noise/{}.wav", 4)]);
+    let inventory = read(root.path(), &["hal"]);
+    let split = inventory.split_others(0.3, 1).unwrap();
+    assert_eq!(split.training.positives, inventory.positives);
+    assert_eq!(split.validation.positives, inventory.positives);
+    assert_eq!((split.training.negatives.len(), split.validation.negatives.len()), (7, 3));
+    assert!(split.training.negatives.iter().all(|file| !split.validation.negatives.contains(file)));
+    assert_eq!(split.training.noises.len() + split.validation.noises.len(), 4);
+}
+
+#[test]
+fn a_test_folder_that_comes_with_few_clips_stays_a_test() {
+    let root = folder(&[
+        ("wake-word/x-{}.wav", 5),
+        ("not-wake-word/n-{}.wav", 6),
+        ("test/wake-word/y-{}.wav", 3),
+        ("test/not-wake-word/m-{}.wav", 1),
+    ]);
+    let split = read(root.path(), &["hey computer"]).split_others(0.3, 1).unwrap();
+    assert_eq!((split.training.positives.len(), split.validation.positives.len()), (5, 3));
+    assert_eq!(split.validation.negatives.len(), 1);
 }

@@ -356,3 +356,37 @@ fn batches_are_the_same_for_one_worker_and_two_and_from_any_step() {
     assert_eq!((first.targets.len(), first.weights.len()), (3 * 25 * 2, 3 * 25 * 2));
     assert_ne!(first.features, one[1].features);
 }
+
+#[test]
+fn words_come_from_the_recordings_that_are_kept_only() {
+    let root = recordings();
+    let config = MixConfig { n_words_weights: vec![0.0, 1.0], n_negatives_weights: vec![1.0], ..bare() };
+    let bank = bank(root.path(), &config);
+    let n_mels = bank.features.n_mels;
+    // The highest of "low" and all of "high": no mixture may hold what the other four sound like.
+    let kept = bank.clips_of_word[0].end - 1;
+    let mut mixer = Mixer::new(bank.clone(), config, FRAMES_PER_STEP, 2);
+    let all: Vec<Example> = (0..40).map(|seed| example(&mixer, seed)).collect();
+    mixer.keep_clips(|_| true);
+    assert_eq!(all, (0..40).map(|seed| example(&mixer, seed)).collect::<Vec<_>>(), "keeping all changes nothing");
+    mixer.keep_clips(|clip_idx| clip_idx == kept || bank.clips_of_word[1].contains(&clip_idx));
+    let loudest = |frames: &[f32]| {
+        let row = frames.chunks_exact(n_mels).max_by(|a, b| a.iter().sum::<f32>().total_cmp(&b.iter().sum())).unwrap();
+        let total: f32 = row.iter().sum();
+        row.iter().map(|power| power / total).collect::<Vec<f32>>()
+    };
+    let mut word = Vec::new();
+    let frames = &bank.positives[kept].variants[0].frames;
+    frames.append_to(0..frames.len(), &mut word);
+    let (wanted, mut n_low) = (loudest(&word), 0);
+    for seed in 0..60 {
+        let example = example(&mixer, seed);
+        let is_low = example.targets.chunks_exact(2).any(|targets| targets[0] > 0.5);
+        if is_low {
+            n_low += 1;
+            let distance: f32 = loudest(&example.frames).iter().zip(&wanted).map(|(a, b)| (a - b).abs()).sum();
+            assert!(distance < 0.05, "seed {seed}: {distance}");
+        }
+    }
+    assert!(n_low > 10, "{n_low}");
+}

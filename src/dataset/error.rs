@@ -63,6 +63,12 @@ pub enum DatasetError {
         /// Files that were there but cannot be used.
         skipped: Vec<SkippedFile>,
     },
+    /// A folder that was to add recordings adds none.
+    #[error("no WAV files in {} or the folders below it; name a folder that holds recordings", folder.display())]
+    NothingElsewhere {
+        /// The folder that was given.
+        folder: PathBuf,
+    },
     /// Two words that only differ in capitals, spaces, hyphens or underscores.
     #[error(
         "the words \"{first}\" and \"{second}\" are one name when capitals, spaces, hyphens and underscores are ignored; merge them or rename one"

@@ -75,6 +75,15 @@ pub struct NegativeFile {
     pub provenance: Provenance,
 }
 
+/// Folders of recordings from elsewhere that join those of a training folder.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Elsewhere {
+    /// Other speech, and whatever else holds no wake word: a folder below such a folder is a source of its own.
+    pub negatives: Vec<PathBuf>,
+    /// Noise.
+    pub noises: Vec<PathBuf>,
+}
+
 /// Everything in a training folder, sorted by path.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Inventory {
@@ -103,6 +112,14 @@ impl Inventory {
     /// # Errors
     /// When the layout is unclear, a word is missing or has fewer than [`MIN_CLIPS_PER_WORD`] files, or there are no negatives.
     pub fn read(root: &Path, words: &[String]) -> Result<Self, DatasetError> {
+        Self::read_with(root, words, &Elsewhere::default())
+    }
+
+    /// The same with the recordings of `elsewhere` beside those of `root`.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); when a folder of `elsewhere` holds no WAV files.
+    pub fn read_with(root: &Path, words: &[String], elsewhere: &Elsewhere) -> Result<Self, DatasetError> {
         let layout = Layout::detect(root)?;
         let root = std::fs::canonicalize(root).map_err(|source| DatasetError::Io { path: root.into(), source })?;
         let mut reader = Reader {
@@ -124,6 +141,7 @@ impl Inventory {
             Layout::SpeechCommands => reader.speech_commands(words)?,
             Layout::NanoWakeWord => reader.nano_wake_word(words)?,
         }
+        reader.elsewhere(elsewhere)?;
         reader.finish()
     }
 
@@ -337,13 +355,37 @@ impl Reader {
     }
 
     fn noises(&mut self, name: &str) -> Result<(), DatasetError> {
-        let folder = self.inventory.root.join(name);
-        let found = sounds_below(&folder)?;
+        self.noises_in(&self.inventory.root.join(name))
+    }
+
+    fn noises_in(&mut self, folder: &Path) -> Result<(), DatasetError> {
+        let found = sounds_below(folder)?;
         for path in self.keep_skipped(found) {
-            let source = first_folder_below(&folder, &path).unwrap_or_else(|| name.to_owned());
-            let provenance = self.provenance(&folder, &path);
+            let source = first_folder_below(folder, &path).unwrap_or_else(|| folder_name(folder));
+            let provenance = self.provenance(folder, &path);
             let file = NegativeFile { path, source, speaker: None, part: Part::Open, provenance };
             self.inventory.noises.push(file);
+        }
+        Ok(())
+    }
+
+    /// Each folder comes with the manifest that lies nearest to it.
+    fn elsewhere(&mut self, elsewhere: &Elsewhere) -> Result<(), DatasetError> {
+        let folders = elsewhere.negatives.iter().map(|folder| (folder, false));
+        for (folder, is_noise) in folders.chain(elsewhere.noises.iter().map(|folder| (folder, true))) {
+            let folder =
+                std::fs::canonicalize(folder).map_err(|source| DatasetError::Io { path: folder.clone(), source })?;
+            self.manifest.extend(RecordingTable::find(&folder)?);
+            let n_files = |inventory: &Inventory| inventory.negatives.len() + inventory.noises.len();
+            let n_before = n_files(&self.inventory);
+            if is_noise {
+                self.noises_in(&folder)?;
+            } else {
+                self.negatives(&folder, |_| Part::Open)?;
+            }
+            if n_files(&self.inventory) == n_before {
+                return Err(DatasetError::NothingElsewhere { folder });
+            }
         }
         Ok(())
     }

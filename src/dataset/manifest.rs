@@ -41,6 +41,11 @@ impl RecordingTable {
         Ok(Self::default())
     }
 
+    /// Takes the rows of another table, too.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+    }
+
     /// What is known of `path`, which must be absolute.
     pub(super) fn row(&self, path: &Path) -> Option<&ManifestRow> {
         self.rows.get(path)

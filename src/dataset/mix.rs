@@ -49,6 +49,8 @@ pub struct Mixer {
     n_words: usize,
     source_weights: Vec<f32>,
     hard_negatives: Vec<HardNegative>,
+    /// For each word of the bank, the recordings it is drawn from.
+    clips_of_word: Vec<Vec<usize>>,
     labeller: LabelWriter,
 }
 
@@ -96,6 +98,7 @@ impl Mixer {
             n_words,
             source_weights,
             hard_negatives: Vec::new(),
+            clips_of_word: bank.clips_of_word.iter().map(|clips| clips.clone().collect()).collect(),
             bank,
             config,
         }
@@ -110,6 +113,18 @@ impl Mixer {
                 .is_some_and(|frames| place.centre_frame < frames.len())
         });
         self.hard_negatives = hard_negatives;
+    }
+
+    /// From now on, words are drawn from these recordings of the bank's positives only, as in a training that is to be tested on
+    /// the others.
+    ///
+    /// # Panics
+    /// When a word is left without any.
+    pub fn keep_clips(&mut self, is_kept: impl Fn(usize) -> bool) {
+        for (word, clips) in self.bank.words.iter().zip(&mut self.clips_of_word) {
+            clips.retain(|&clip_idx| is_kept(clip_idx));
+            assert!(!clips.is_empty(), "no recording of \"{word}\" is kept");
+        }
     }
 
     /// What it draws from.
@@ -297,6 +312,7 @@ impl Mixer {
             config: &self.config,
             source_weights: &self.source_weights,
             hard_negatives: &self.hard_negatives,
+            clips_of_word: &self.clips_of_word,
             frames_per_s: self.frames_per_s(),
         }
     }

@@ -48,7 +48,7 @@ pub use endpoint::{Endpoints, find_endpoints};
 pub use error::{DatasetError, SkipReason, SkippedFile};
 pub use frames::Frames;
 pub use hard_negative::HardNegative;
-pub use inventory::{Inventory, MIN_CLIPS_PER_WORD, NegativeFile, Part, PositiveFile, Provenance, RoomFile};
+pub use inventory::{Elsewhere, Inventory, MIN_CLIPS_PER_WORD, NegativeFile, Part, PositiveFile, Provenance, RoomFile};
 pub use layout::Layout;
 pub use mask::mask_bands;
 pub use material::{NegativeClip, Source, WordClip, WordVariant};

@@ -44,6 +44,7 @@ pub(super) struct Picker<'a> {
     pub(super) config: &'a MixConfig,
     pub(super) source_weights: &'a [f32],
     pub(super) hard_negatives: &'a [HardNegative],
+    pub(super) clips_of_word: &'a [Vec<usize>],
     pub(super) frames_per_s: f32,
 }
 
@@ -153,7 +154,8 @@ impl<'a> Picker<'a> {
 
     fn word_variant(&self, rng: &mut Pcg64Mcg) -> (usize, &'a WordVariant) {
         let word_idx = rng.random_range(0..self.bank.words.len());
-        let clip = &self.bank.positives[rng.random_range(self.bank.clips_of_word[word_idx].clone())];
+        let clips = &self.clips_of_word[word_idx];
+        let clip = &self.bank.positives[clips[rng.random_range(0..clips.len())]];
         (word_idx, &clip.variants[rng.random_range(0..clip.variants.len())])
     }
 }

@@ -30,6 +30,39 @@ impl Inventory {
     pub fn split(&self, fraction: f64, seed: u64) -> Result<Split, DatasetError> {
         split_by_speaker(self, fraction, seed)
     }
+
+    /// The same for everything but the words: where there are so few recordings of them that none can be spared, all are on both
+    /// sides. Only what comes with the data as a test folder or list stays on its own side.
+    ///
+    /// # Errors
+    /// When a side is left without negatives.
+    pub fn split_others(&self, fraction: f64, seed: u64) -> Result<Split, DatasetError> {
+        let mut rng = Pcg64Mcg::seed_from_u64(seed);
+        let (none, files) = (HashSet::new(), [&self.negatives, &self.noises]);
+        let [negatives, noises] =
+            files.map(|files| hold_out(&other_recordings(files), fraction, &none, &none, &mut rng).sides);
+        let has_official = |word_idx: usize| {
+            self.positives.iter().any(|file| file.word_idx == word_idx && file.part == Part::Validation)
+        };
+        let side = |side: Side, of_words: &dyn Fn(&super::PositiveFile) -> bool| Inventory {
+            positives: self.positives.iter().filter(|file| of_words(file)).cloned().collect(),
+            negatives: pick(&self.negatives, &negatives, side),
+            noises: pick(&self.noises, &noises, side),
+            ..self.clone()
+        };
+        let split = Split {
+            training: side(Side::Train, &|file| file.part == Part::Open),
+            validation: side(Side::Validation, &|file| match file.part {
+                Part::Open => !has_official(file.word_idx),
+                Part::Validation => true,
+                Part::Testing => false,
+            }),
+            notes: Vec::new(),
+        };
+        refuse_empty("training", &split.training)?;
+        refuse_empty("validation", &split.validation)?;
+        Ok(split)
+    }
 }
 
 fn split_by_speaker(inventory: &Inventory, fraction: f64, seed: u64) -> Result<Split, DatasetError> {
@@ -60,11 +93,7 @@ fn split_by_speaker(inventory: &Inventory, fraction: f64, seed: u64) -> Result<S
     };
     let (trained, held_out) = (speakers_on(Side::Train), speakers_on(Side::Validation));
     let sides_of = |files: &[super::NegativeFile], rng: &mut Pcg64Mcg| {
-        let recordings: Vec<Recording> = files
-            .iter()
-            .map(|file| Recording { class: &file.source, speaker: file.speaker.as_deref(), part: file.part })
-            .collect();
-        hold_out(&recordings, fraction, &trained, &held_out, rng).sides
+        hold_out(&other_recordings(files), fraction, &trained, &held_out, rng).sides
     };
     let negatives = sides_of(&inventory.negatives, &mut rng);
     let noises = sides_of(&inventory.noises, &mut rng);
@@ -79,6 +108,13 @@ fn split_by_speaker(inventory: &Inventory, fraction: f64, seed: u64) -> Result<S
     refuse_empty("training", &split.training)?;
     refuse_empty("validation", &split.validation)?;
     Ok(split)
+}
+
+fn other_recordings(files: &[super::NegativeFile]) -> Vec<Recording<'_>> {
+    files
+        .iter()
+        .map(|file| Recording { class: &file.source, speaker: file.speaker.as_deref(), part: file.part })
+        .collect()
 }
 
 fn refuse_empty(side: &'static str, inventory: &Inventory) -> Result<(), DatasetError> {

@@ -10,8 +10,8 @@ use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
-use super::TrainConfig;
 use super::shard::ShardState;
+use super::{TrainConfig, TrainRequest};
 use crate::difference::first_difference;
 use crate::files::write_whole;
 use crate::model::NetworkState;
@@ -33,7 +33,11 @@ pub(super) struct Progress {
 struct Header {
     config: TrainConfig,
     words: Vec<String>,
+    /// SHA-256 of the weights that an adaptation began with.
+    #[serde(default)]
+    base: Option<String>,
     /// Hashes of the teachers' weights.
+    #[serde(default)]
     teachers: Vec<String>,
     progress: Progress,
 }
@@ -57,13 +61,7 @@ pub fn path(destination: &Path) -> PathBuf {
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn save(
-    path: &Path,
-    config: &TrainConfig,
-    words: &[String],
-    teachers: &[String],
-    checkpoint: &Checkpoint,
-) -> Result<()> {
+pub(super) fn save(path: &Path, request: &TrainRequest, checkpoint: &Checkpoint) -> Result<()> {
     let mut tensors: HashMap<String, &Tensor> = HashMap::new();
     tensors.extend(checkpoint.optimizer.iter().map(|(name, tensor)| (format!("optimizer/{name}"), tensor)));
     tensors.extend(checkpoint.best_weights.iter().map(|(name, tensor)| (format!("best/{name}"), tensor)));
@@ -76,9 +74,10 @@ pub(super) fn save(
         }
     }
     let header = Header {
-        config: config.clone(),
-        words: words.to_vec(),
-        teachers: teachers.to_vec(),
+        config: request.config.clone(),
+        words: request.words.clone(),
+        base: base_of(request).map(str::to_owned),
+        teachers: request.teacher_hashes(),
         progress: checkpoint.progress.clone(),
     };
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), serde_json::to_string(&header)?)]);
@@ -89,17 +88,17 @@ pub(super) fn save(
     Ok(())
 }
 
-/// Reads the checkpoint at `path` of a run with this configuration, these words and these teachers, told by the hashes of their
-/// weights; `None` when there is none.
+/// The fingerprint of the weights that the run begins with.
+fn base_of(request: &TrainRequest) -> Option<&str> {
+    request.adaptation.as_ref().map(|adaptation| adaptation.base.sha256.as_str())
+}
+
+/// Reads the checkpoint at `path` of a run with this configuration, words, beginning and teachers; `None` when there is none.
 ///
 /// # Errors
-/// When the file is damaged or belongs to another configuration; the first setting that differs is named.
-pub(super) fn load(
-    path: &Path,
-    config: &TrainConfig,
-    words: &[String],
-    teachers: &[String],
-) -> Result<Option<Checkpoint>> {
+/// When the file is damaged or belongs to another run; the first thing that differs is named.
+pub(super) fn load(path: &Path, request: &TrainRequest) -> Result<Option<Checkpoint>> {
+    let TrainRequest { config, words, .. } = request;
     let bytes = match std::fs::read(path) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -109,9 +108,16 @@ pub(super) fn load(
     let (_, file_header) = safetensors::SafeTensors::read_metadata(&bytes).with_context(damaged)?;
     let text = file_header.metadata().as_ref().and_then(|metadata| metadata.get(METADATA_KEY));
     let header: Header = serde_json::from_str(text.map_or("", String::as_str)).with_context(damaged)?;
-    if header.words != words {
+    if header.base.as_deref() != base_of(request) {
+        bail!(
+            "the checkpoint {} began with other weights than this run does; give the same --from, or delete it to start afresh",
+            path.display()
+        );
+    }
+    if header.words != *words {
         bail!("the checkpoint {} is for the words {:?}, this run is for {words:?}", path.display(), header.words);
     }
+    let teachers = request.teacher_hashes();
     if header.teachers != teachers {
         bail!(
             "the checkpoint {} was made with {} teachers, this run has {} or others; resume with the same ones",

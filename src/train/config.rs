@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::AdaptConfig;
 use crate::dataset::{BatchConfig, MixConfig};
 use crate::detector::TriggerConfig;
 use crate::features::FeatureConfig;
@@ -60,6 +61,8 @@ pub struct TrainConfig {
     pub target_false_accepts_per_hour: f64,
     /// Optimiser steps between checkpoints.
     pub checkpoint_every: u64,
+    /// What is different when a trained network is adapted to new words.
+    pub adapt: AdaptConfig,
     /// The decision rule that is stored for every word; its threshold is replaced by the one chosen.
     pub trigger: TriggerConfig,
     /// The features.
@@ -97,6 +100,7 @@ impl Default for TrainConfig {
             validation_fraction: 0.2,
             target_false_accepts_per_hour: 0.5,
             checkpoint_every: 500,
+            adapt: AdaptConfig::default(),
             trigger: TriggerConfig::default(),
             features: FeatureConfig::default(),
             network: ModelConfig::default(),
@@ -174,6 +178,7 @@ impl TrainConfig {
                 return fail(key, value.to_string(), expected);
             }
         }
+        self.adapt.validate()?;
         self.features.validate().map_err(|error| ("train.features", format!("train.{error}")))?;
         self.network.validate().map_err(|error| ("train.network", format!("train.network: {error}")))?;
         self.trigger.validate().map_err(|error| ("train.trigger", format!("train.trigger.{error}")))?;

@@ -1,11 +1,17 @@
 //! The end of a training: thresholds, timing, manifest, card.
 
+use std::collections::HashSet;
+use std::path::Path;
+
 use anyhow::Result;
 
+use super::Trained;
 use super::card::card;
+use super::curve::{LearningCurve, Tally};
+use super::expectation::{Expectation, TestedOn, WordExpectation};
 use super::request::TrainRequest;
 use super::validation::ValidationTraces;
-use crate::bundle::{Manifest, TrainingSummary, WordEntry, save};
+use crate::bundle::{TrainingSummary, WordEntry, save};
 use crate::detector::WordTiming;
 use crate::model::Weights;
 use crate::units::{Milliseconds, SampleRate};
@@ -22,12 +28,16 @@ pub(super) fn finish(
     text: ModelText,
     weights: &Weights,
     traces: &ValidationTraces,
-) -> Result<Manifest> {
+    curve: Option<LearningCurve>,
+) -> Result<Trained> {
     let config = &request.config;
     let validation = traces.validate(request.words.len(), config.trigger, config.target_false_accepts_per_hour);
     let step_samples = (config.network.frames_per_step() * config.features.hop_length_samples) as u64;
     let step_ms = Milliseconds::from_samples(step_samples, SampleRate::MODEL).0;
     let n_conditions = request.validation.n_conditions.max(1);
+    let tallies = tallies(request, traces, curve.as_ref());
+    let mut notes = request.manifest.training.notes.clone();
+    notes.extend(curve.is_some().then(|| CURVE_NOTE.to_owned()));
     let mut manifest = request.manifest.clone();
     manifest.words = request
         .words
@@ -69,11 +79,55 @@ pub(super) fn finish(
         n_validation_conditions: n_conditions,
         validation_negative_hours: round(request.validation.different_hours, 2),
         target_false_accepts_per_hour: config.target_false_accepts_per_hour,
-        validation_miss_rate: by_word(&|i| round(validation.words[i].outcome.miss_rate(), 4)),
-        notes: manifest.training.notes,
+        validation_miss_rate: by_word(&|i| {
+            // What an adaptation has learned from tells nothing.
+            let rate = match &request.adaptation {
+                Some(_) => tallies[i].miss_rate(),
+                None => validation.words[i].outcome.miss_rate(),
+            };
+            round(rate, 4)
+        }),
+        notes,
+    };
+    let words = request.words.iter().zip(&tallies).zip(&validation.words).enumerate();
+    let expectation = Expectation {
+        tested_on: if tallies.iter().all(|tally| tally.clean[1] == 0) { TestedOn::Nothing } else { request.tested_on },
+        words: words
+            .map(|(i, ((word, &missed), result))| WordExpectation {
+                word: word.clone(),
+                missed,
+                n_false_accepts: result.point.n_false_accepts,
+                n_clips: request.bank.n_clips(i),
+                n_speakers: request.n_speakers.get(i).copied().flatten(),
+            })
+            .collect(),
+        hours: manifest.training.validation_negative_hours,
+        n_conditions,
+        snr_db: request.validation.snr_db,
+        target_per_hour: config.target_false_accepts_per_hour,
+        curve,
     };
     let text = card(&manifest);
-    Ok(save(&request.destination, manifest, weights, &text)?)
+    let manifest = save(&request.destination, manifest, weights, &text)?;
+    Ok(Trained { manifest, expectation })
+}
+
+/// How the miss rates of an adaptation came about, for the manifest.
+const CURVE_NOTE: &str = "every recording of the words was learned from: the miss rates are those of trainings with three \
+                          quarters of them, tested on the rest";
+
+/// What is missed of the recordings that were not learned from, word by word; where there are none, what three quarters of the
+/// recordings taught to hear of the rest.
+fn tallies(request: &TrainRequest, traces: &ValidationTraces, curve: Option<&LearningCurve>) -> Vec<Tally> {
+    let learned: HashSet<&Path> = request.bank.positives.iter().map(|clip| clip.path.as_path()).collect();
+    let n_words = request.words.len();
+    let held_out = traces.tallies(&request.config, n_words, &|path| !learned.contains(path));
+    let of_curve = curve.and_then(|curve| curve.points.last()).map_or(&[][..], |point| &point.words);
+    let measured = |(i, tally): (usize, Tally)| match tally.clean[1] {
+        0 => of_curve.get(i).copied().unwrap_or_default(),
+        _ => tally,
+    };
+    held_out.into_iter().enumerate().map(measured).collect()
 }
 
 /// The median length of the word's training clips.

@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
 use super::TrainConfig;
+use super::adapt::with_trunk;
 use super::initial::initial_weights;
 use super::optimizer::Optimizer;
 use super::schedule::learning_rate;
@@ -46,9 +47,27 @@ impl Learner {
     pub fn new(config: &TrainConfig, n_words: usize, teachers: Arc<[Teacher]>) -> Result<Self> {
         let n_mels = config.features.n_mels;
         let initial = initial_weights(&config.network, n_mels, n_words, config.seed)?;
+        Self::with_initial(config, n_words, &initial, teachers)
+    }
+
+    /// The same with the weights of `base` below a fresh head, its parts learning at the rates of [`TrainConfig::adapt`].
+    ///
+    /// # Errors
+    /// When the weights of `base` do not fit the configuration.
+    pub fn adapting(config: &TrainConfig, n_words: usize, base: &Weights, teachers: Arc<[Teacher]>) -> Result<Self> {
+        let n_mels = config.features.n_mels;
+        let fresh = initial_weights(&config.network, n_mels, n_words, config.seed)?;
+        let initial = with_trunk(config, n_words, base, &fresh)?;
+        let mut learner = Self::with_initial(config, n_words, &initial, teachers)?;
+        learner.optimizer.set_part_rates(config.adapt.part_rates());
+        Ok(learner)
+    }
+
+    fn with_initial(config: &TrainConfig, n_words: usize, initial: &Weights, teachers: Arc<[Teacher]>) -> Result<Self> {
+        let n_mels = config.features.n_mels;
         let names = Weights::expected(&config.network, n_mels, n_words).into_iter().map(|(name, _)| name);
-        let optimizer = Optimizer::new(&initial, names)?;
-        let network = Network::new(&config.network, n_mels, &initial)?;
+        let optimizer = Optimizer::new(initial, names)?;
+        let network = Network::new(&config.network, n_mels, initial)?;
         let states = (0..config.n_shards)
             .map(|shard| {
                 let n_rows = shard_rows(shard, config.n_shards, config.batch_size).len();

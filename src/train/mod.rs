@@ -2,13 +2,18 @@
 //!
 //! `dataset → mixes (worker threads) → network, forward and backward (shards) → AdamW → validation on held-out speakers`
 //!
+//! An adaptation begins with a trained network, learns from every recording of its words, and is tested by its learning curve.
+//!
 //! Never imported by what runs a model. The features, the network's kernels and the trigger are the ones that run.
 
+mod adapt;
 mod card;
 mod checkpoint;
 mod config;
+mod curve;
 mod dropout;
 pub mod environment;
+mod expectation;
 mod finish;
 mod initial;
 mod learner;
@@ -22,10 +27,13 @@ mod shard;
 mod teacher;
 mod validation;
 
+pub use adapt::{AdaptConfig, Base, fit};
 pub use checkpoint::path as checkpoint_path;
 pub use config::TrainConfig;
+pub use curve::{CurvePoint, LearningCurve, Tally};
+pub use expectation::{Expectation, TestedOn, WordExpectation};
 pub use learner::{Learner, LearnerStep};
-pub use request::TrainRequest;
-pub use run::{StepReport, TrainObserver, ValidationReport, train};
+pub use request::{Adaptation, TrainRequest};
+pub use run::{StepReport, TrainObserver, Trained, ValidationReport, train};
 pub use teacher::Teacher;
-pub use validation::ValidationSet;
+pub use validation::{TestRecording, ValidationSet};

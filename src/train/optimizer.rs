@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::{Device, Result, Tensor, Var};
 
 use super::TrainConfig;
+use super::adapt::PartRates;
 use crate::model::Weights;
 
 /// Exponential decay of the first and second moment, and the term that keeps the division finite (Kingma & Ba 2015).
@@ -33,6 +34,7 @@ pub(super) type Gradients = BTreeMap<String, Vec<f32>>;
 pub(super) struct Optimizer {
     parameters: BTreeMap<String, Parameter>,
     n_steps: u64,
+    part_rates: PartRates,
 }
 
 impl Optimizer {
@@ -56,7 +58,12 @@ impl Optimizer {
                 },
             );
         }
-        Ok(Self { parameters, n_steps: 0 })
+        Ok(Self { parameters, n_steps: 0, part_rates: PartRates::default() })
+    }
+
+    /// From now on, parts of the network learn at rates of their own.
+    pub(super) fn set_part_rates(&mut self, part_rates: PartRates) {
+        self.part_rates = part_rates;
     }
 
     /// The variables as weights of a network: gradients of what is computed from them reach the variables.
@@ -95,15 +102,16 @@ impl Optimizer {
         let scale = if norm > config.clip_norm { config.clip_norm / norm } else { 1.0 } as f32;
         self.n_steps += 1;
         let correction = BETA.map(|beta| 1.0 - beta.powf(self.n_steps as f64));
-        let step_size = (learning_rate / correction[0]) as f32;
         let root_correction = correction[1].sqrt() as f32;
-        let decay = (learning_rate * config.weight_decay) as f32;
         let [beta1, beta2] = BETA.map(|beta| beta as f32);
         // Early on the average would be dominated by the initial weights: let it follow faster.
         let average_decay = config.average_decay.min((1.0 + self.n_steps as f64) / (10.0 + self.n_steps as f64));
         let towards = (1.0 - average_decay) as f32;
         for (name, parameter) in &mut self.parameters {
             let Some(gradient) = gradients.get(name) else { continue };
+            let learning_rate = learning_rate * self.part_rates.of(name, self.n_steps - 1);
+            let step_size = (learning_rate / correction[0]) as f32;
+            let decay = (learning_rate * config.weight_decay) as f32;
             let shrink = if parameter.is_decayed { 1.0 - decay } else { 1.0 };
             let moments = parameter.first_moment.iter_mut().zip(&mut parameter.second_moment);
             let kept = parameter.values.iter_mut().zip(&mut parameter.average);

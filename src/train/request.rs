@@ -3,9 +3,18 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Teacher, TrainConfig, ValidationSet};
+use super::{Base, Teacher, TestedOn, TrainConfig, ValidationSet};
 use crate::bundle::Manifest;
 use crate::dataset::Bank;
+
+/// A trained network to begin with, and what is found out about learning from few recordings.
+pub struct Adaptation {
+    /// The network.
+    pub base: Base,
+    /// Whether the learning curve is measured. Without it nobody knows how many words will be missed, unless other recordings
+    /// than those that are learned from are given.
+    pub with_curve: bool,
+}
 
 /// What is to be trained, on what, and where to.
 pub struct TrainRequest {
@@ -19,6 +28,12 @@ pub struct TrainRequest {
     pub teachers: Arc<[Teacher]>,
     /// The held-out recordings.
     pub validation: ValidationSet,
+    /// Whose voices they are of.
+    pub tested_on: TestedOn,
+    /// Speakers that each word is learned from; none: nothing tells.
+    pub n_speakers: Vec<Option<usize>>,
+    /// What the training begins with; none: random weights.
+    pub adaptation: Option<Adaptation>,
     /// The model folder to make.
     pub destination: PathBuf,
     /// Whether to go on from the checkpoint beside `destination`.

@@ -7,10 +7,12 @@ use std::time::Instant;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::checkpoint::{self, Checkpoint, Progress};
+use super::curve::learning_curve;
+use super::expectation::Expectation;
 use super::finish::{ModelText, finish};
 use super::learner::{Learner, LearnerStep};
 use super::mining::mine;
-use super::request::TrainRequest;
+use super::request::{Adaptation, TrainRequest};
 use super::validation::{Validation, ValidationTraces};
 use crate::bundle::Manifest;
 use crate::dataset::{BatchStream, HardNegative, Mixer};
@@ -54,14 +56,27 @@ pub trait TrainObserver {
     fn on_note(&mut self, note: &str);
     /// Whether the user wants to stop; asked after each step.
     fn is_cancelled(&self) -> bool;
+    /// After each step of the trainings that measure the learning curve: steps done, and steps in all of them.
+    fn on_curve_step(&mut self, n_done: u64, n_steps: u64) {
+        let _ = (n_done, n_steps);
+    }
 }
 
-/// Trains, and writes the model folder; gives its manifest.
+/// What a training has made.
+#[derive(Debug, Clone)]
+pub struct Trained {
+    /// As it was written.
+    pub manifest: Manifest,
+    /// What to expect of the model.
+    pub expectation: Expectation,
+}
+
+/// Trains, and writes the model folder.
 ///
 /// # Errors
 /// When the loss is not finite, a checkpoint or the model cannot be written or read, or the user cancels; the last
 /// checkpoint stays.
-pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result<Manifest> {
+pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result<Trained> {
     let config = &request.config;
     config.validate().map_err(|(_, reason)| anyhow!(reason))?;
     let mut run = Run::start(request, observer)?;
@@ -76,19 +91,31 @@ pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result
     }
     let (best_step, _) = run.progress.best.context("no validation took place")?;
     let best = run.best_weights.clone();
+    let curve = match &request.adaptation {
+        Some(Adaptation { base, with_curve: true }) => {
+            let curve = learning_curve(config, base, &request.bank, &request.validation, observer)?;
+            Some(curve.with_context(|| stopped(request, "while the learning curve was measured"))?)
+        }
+        _ => None,
+    };
     let traces_network = StreamingNetwork::new(&config.network, config.features.n_mels, request.words.len(), &best)?;
-    let manifest = finish(
+    let trained = finish(
         request,
         ModelText { n_steps: run.progress.n_steps, best_step },
         &best,
         &ValidationTraces::new(config, &traces_network, &request.validation),
+        curve,
     )?;
     // The model is safe; the checkpoint has done its work.
     let checkpoint_path = checkpoint::path(&request.destination);
     std::fs::remove_file(&checkpoint_path)
         .or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
         .with_context(|| format!("cannot remove {}", checkpoint_path.display()))?;
-    Ok(manifest)
+    Ok(trained)
+}
+
+fn stopped(request: &TrainRequest, when: &str) -> String {
+    format!("stopped {when}; go on with --resume (checkpoint {})", checkpoint::path(&request.destination).display())
 }
 
 struct Run<'a> {
@@ -101,12 +128,16 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     fn start(request: &'a TrainRequest, observer: &mut dyn TrainObserver) -> Result<Self> {
         let config = &request.config;
-        let mut learner = Learner::new(config, request.words.len(), request.teachers.clone())?;
+        let (n_words, teachers) = (request.words.len(), request.teachers.clone());
+        let mut learner = match &request.adaptation {
+            Some(adaptation) => Learner::adapting(config, n_words, &adaptation.base.weights, teachers)?,
+            None => Learner::new(config, n_words, teachers)?,
+        };
         let mut progress = Progress::default();
         let mut best_weights = learner.optimizer.averaged(config)?;
         let checkpoint_path = checkpoint::path(&request.destination);
         if request.resume
-            && let Some(saved) = checkpoint::load(&checkpoint_path, config, &request.words, &request.teacher_hashes())?
+            && let Some(saved) = checkpoint::load(&checkpoint_path, request)?
         {
             learner.optimizer.restore(&saved.optimizer, saved.progress.n_steps)?;
             learner.states = saved.states;
@@ -148,10 +179,7 @@ impl<'a> Run<'a> {
                 self.save_checkpoint()?;
             }
             if is_cancelled {
-                bail!(
-                    "stopped after {n_steps} steps; go on with --resume (checkpoint {})",
-                    checkpoint::path(&self.request.destination).display()
-                );
+                bail!(stopped(self.request, &format!("after {n_steps} steps")));
             }
             if is_last {
                 break;
@@ -227,7 +255,6 @@ impl<'a> Run<'a> {
             best_weights: best,
             states: self.learner.states.clone(),
         };
-        let path = checkpoint::path(&self.request.destination);
-        checkpoint::save(&path, config, &self.request.words, &self.request.teacher_hashes(), &checkpoint)
+        checkpoint::save(&checkpoint::path(&self.request.destination), self.request, &checkpoint)
     }
 }

@@ -134,6 +134,75 @@ fn an_interrupted_run_resumes_to_the_same_weights() {
     assert!(weights("straight") == weights("resumed"), "the resumed run made other weights");
 }
 
+/// As small as it can be and still adapt.
+fn small_adaptation(command: &mut Command) -> &mut Command {
+    small(command).args(["--set", "train.adapt.average_decay=0.9", "--set", "train.adapt.head_only_steps=10"]).args([
+        "--set",
+        "train.adapt.mine_every=30",
+        "--set",
+        "train.adapt.n_room_variants=2",
+        "--set",
+        "train.adapt.n_speed_variants=2",
+        "--steps",
+        "60",
+    ])
+}
+
+#[test]
+fn a_trained_network_learns_a_new_word_from_few_clips_and_tells_what_to_expect() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recordings(folder.path(), 3, 5);
+    let base = folder.path().join("chirp");
+    let ran = run(small(tripword().arg("train").arg(&data).arg("--out").arg(&base).args(["--steps", "100"])));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    for part in
+        ["What to expect. Of a hundred times", "times in a week (", "had not learned from", "too few to promise"]
+    {
+        assert!(ran.stdout.contains(part), "'{part}' in: {}", ran.stdout);
+    }
+
+    // The new word is in a folder of its own, other speech and noise are elsewhere.
+    let clips = folder.path().join("clips");
+    std::fs::create_dir_all(clips.join("positive")).unwrap();
+    for take in 0..5 {
+        let name = format!("speaker0-{take:02}.wav");
+        std::fs::copy(data.join("positive").join(&name), clips.join("positive").join(name)).unwrap();
+    }
+    let adapt = |out: &str, extra: &[&str]| {
+        let mut command = tripword();
+        command.arg("train").arg(&clips).args(["--word", "whoop"]).arg("--from").arg(&base);
+        command.arg("--out").arg(folder.path().join(out)).args(extra);
+        command
+    };
+    let ran = run(small_adaptation(&mut adapt("whoop", &["--json"])));
+    assert!(ran.code == 1 && ran.stderr.contains("--negatives DIR"), "{}", ran.stderr);
+
+    let elsewhere = [data.join("negative"), data.join("noise")].map(|path| path.to_string_lossy().into_owned());
+    let elsewhere = ["--negatives", &elsewhere[0], "--noise", &elsewhere[1]];
+    let other_shape = ["--set", "train.network.hidden_size=32"];
+    let ran = run(small_adaptation(&mut adapt("whoop", &["--json"])).args(elsewhere).args(other_shape));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("train.network.hidden_size") && ran.stderr.contains("no effect"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("adapted from the model chirp"), "{}", ran.stderr);
+    let lines = json_lines(&ran.stdout);
+    let result = lines.last().unwrap();
+    assert_eq!(result["words"][0]["name"], "whoop");
+    assert_eq!(result["training"]["n_training_clips"]["whoop"], 5, "no clip is held back");
+    assert_eq!(result["expectation"]["tested_on"], "known_voices");
+    let points = result["expectation"]["curve"]["points"].as_array().unwrap();
+    assert_eq!(points.len(), 3);
+    assert_eq!(points[2]["words"][0]["clean"][1], 5, "each clip is tested once: {points:?}");
+    assert!(result["paragraph"].as_str().unwrap().contains("another speaker"), "{result}");
+
+    // The curve is measured beside the model and does not touch it.
+    let quick = ["--no-learning-curve"];
+    let ran = run(small_adaptation(&mut adapt("again", &quick)).args(elsewhere));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("was not measured"), "{}", ran.stdout);
+    let weights = |name: &str| std::fs::read(folder.path().join(name).join("weights.safetensors")).unwrap();
+    assert!(weights("whoop") == weights("again"), "the curve changes nothing");
+}
+
 #[test]
 fn folders_that_cannot_be_trained_on_say_why() {
     let folder = tempfile::tempdir().unwrap();
