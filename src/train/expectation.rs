@@ -308,7 +308,7 @@ mod tests {
         let mut facts = facts();
         facts.curve = Some(curve([40, 20, 14]));
         let text = facts.paragraph();
-        assert!(text.contains("with twice as many, about 5 in a hundred would be missed and not 10"), "{text}");
+        assert!(text.contains("with twice as many, about 5 in a hundred would be missed and not 11"), "{text}");
         facts.curve = Some(curve([2, 2, 2]));
         assert!(!facts.paragraph().contains("more recordings of the word"));
         // Chance makes it rise: no worse is forecast.

@@ -54,7 +54,7 @@ mod tests {
         let point = |n_clips, missed| CurvePoint { n_clips, words: vec![Tally { clean: [missed, 20], noisy: [0, 0] }] };
         let curve = LearningCurve { points: vec![point(5, 8), point(10, 1)], strangers: Some(point(15, 12)) };
         let lines = table(&curve);
-        assert_eq!(lines[1], "  5                              8/20 (40 %)                -");
+        assert_eq!(lines[1], "  5                               8/20 (40 %)                -");
         assert!(lines[3].contains("15, of other voices") && lines[3].contains("12/20 (60 %)"), "{}", lines[3]);
     }
 }
