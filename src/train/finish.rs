@@ -123,8 +123,9 @@ fn tallies(request: &TrainRequest, traces: &ValidationTraces, curve: Option<&Lea
     let n_words = request.words.len();
     let held_out = traces.tallies(&request.config, n_words, &|path| !learned.contains(path));
     let of_curve = curve.and_then(|curve| curve.points.last()).map_or(&[][..], |point| &point.words);
-    let measured = |(i, tally): (usize, Tally)| match tally.clean[1] {
-        0 => of_curve.get(i).copied().unwrap_or_default(),
+    // A clip that was no use to learn from is held out, too, but one alone tells less than the curve.
+    let measured = |(i, tally): (usize, Tally)| match of_curve.get(i) {
+        Some(curve) if curve.clean[1] > tally.clean[1] => *curve,
         _ => tally,
     };
     held_out.into_iter().enumerate().map(measured).collect()
