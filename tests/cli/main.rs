@@ -7,6 +7,7 @@ mod common;
 
 #[cfg(feature = "train")]
 mod align;
+mod combine;
 mod config;
 #[cfg(feature = "train")]
 mod eval;
