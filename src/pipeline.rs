@@ -190,7 +190,7 @@ impl<'a> InferenceStage<'a> {
 
 /// Samples from one step of the network to the next.
 pub fn samples_per_step(manifest: &Manifest) -> u64 {
-    (manifest.model.frames_per_step() * manifest.features.hop_length_samples) as u64
+    manifest.model.samples_per_step(manifest.features.hop_length_samples)
 }
 
 /// Numbers in the feature frames of one step.

@@ -4,14 +4,17 @@ use serde_json::{Value, json};
 
 use super::{Bundle, BundleError, Manifest};
 use crate::difference::first_difference;
-use crate::model::Weights;
+use crate::model::{SecondLookConfig, Weights};
 
-/// One model whose networks are those of all `models`, given with their places: the mean of their logits decides. Features, shape and words must be
-/// the same. Thresholds and timing are those of the first and suit the mean only roughly; measured figures are left out.
+/// One model whose networks are those of all `models`, given with their places: the mean of their logits decides, always or, with
+/// a second look, around what the first takes for a word. Features, shape and words must be the same. Thresholds and timing are those of the first and suit the mean only roughly; measured figures are left out.
 ///
 /// # Errors
 /// When two models differ; what differs is named.
-pub fn combine(models: &[(String, Bundle)]) -> Result<(Manifest, Weights), BundleError> {
+pub fn combine(
+    models: &[(String, Bundle)],
+    second_look: Option<SecondLookConfig>,
+) -> Result<(Manifest, Weights), BundleError> {
     let essence = |manifest: &Manifest| -> Value {
         let words: Vec<&str> = manifest.words.iter().map(|word| word.name.as_str()).collect();
         json!({ "features": manifest.features, "model": manifest.model, "words": words })
@@ -26,6 +29,7 @@ pub fn combine(models: &[(String, Bundle)]) -> Result<(Manifest, Weights), Bundl
     }
     let networks: Vec<Weights> = models.iter().flat_map(|(_, model)| model.weights.networks()).collect();
     let mut manifest = first.manifest.clone();
+    manifest.second_look = second_look;
     let training = &mut manifest.training;
     training.validation_miss_rate.clear();
     training.notes.clear();
@@ -42,9 +46,15 @@ pub fn combine(models: &[(String, Bundle)]) -> Result<(Manifest, Weights), Bundl
             }
         }
     }
-    training
-        .notes
-        .insert(0, format!("the mean of {} networks decides; the thresholds were the first one's", networks.len()));
+    let who = match second_look {
+        Some(look) => format!(
+            "; all but the first listen only around what it takes for a word (probability {})",
+            look.proposal_probability
+        ),
+        None => String::new(),
+    };
+    let note = format!("the mean of {} networks decides{who}; the thresholds were the first one's", networks.len());
+    training.notes.insert(0, note);
     manifest.provenance = provenance;
     Ok((manifest, Weights::joined(&networks)))
 }

@@ -66,8 +66,11 @@ impl Bundle {
     /// # Errors
     /// When the weights do not fit the manifest.
     pub fn new(place: &str, manifest: Manifest, weights: Weights) -> Result<Self, BundleError> {
-        let network = StreamingNetwork::new(&manifest.model, manifest.features.n_mels, manifest.words.len(), &weights)
-            .map_err(|source| BundleError::Weights { place: place.into(), source })?;
+        let Manifest { features, model, second_look, words, .. } = &manifest;
+        let step_s = features.sample_rate().seconds(model.samples_per_step(features.hop_length_samples));
+        let network = StreamingNetwork::new(model, features.n_mels, words.len(), &weights)
+            .map_err(|source| BundleError::Weights { place: place.into(), source })?
+            .with_second_look(second_look.as_ref(), step_s);
         Ok(Self { manifest, weights, network })
     }
 
@@ -138,7 +141,9 @@ fn parse_manifest(place: &str, text: &str) -> Result<Manifest, BundleError> {
 
     let words_error = |reason: String| BundleError::Words { place: place.into(), reason };
     manifest.features.validate().map_err(|source| BundleError::Features { place: place.into(), source })?;
-    manifest.model.validate().map_err(|source| BundleError::Model { place: place.into(), source })?;
+    let is_usable =
+        manifest.model.validate().and_then(|()| manifest.second_look.map_or(Ok(()), |look| look.validate()));
+    is_usable.map_err(|source| BundleError::Model { place: place.into(), source })?;
     if Path::new(&manifest.weights.file).file_name() != Some(manifest.weights.file.as_ref()) {
         return Err(words_error(format!(
             "weights.file is '{}'; expected a file name inside the folder, as '{WEIGHTS_FILE}'",

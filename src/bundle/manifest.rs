@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::detector::{TriggerConfig, WordTiming};
 use crate::features::FeatureConfig;
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, SecondLookConfig};
 
 /// The newest format this build reads and the one it writes. Raised when an older build would misread a model.
 pub const FORMAT_VERSION: u32 = 1;
@@ -29,6 +29,9 @@ pub struct Manifest {
     pub features: FeatureConfig,
     /// The network's shape.
     pub model: ModelConfig,
+    /// When networks beyond the first are asked; none: always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_look: Option<SecondLookConfig>,
     /// The words, in the order of the network's outputs.
     pub words: Vec<WordEntry>,
     /// How it was trained and what came of it.

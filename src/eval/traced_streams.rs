@@ -19,7 +19,7 @@ impl StepTiming {
     /// That of a model.
     pub fn new(features: &FeatureConfig, model: &ModelConfig) -> Self {
         Self {
-            samples_per_step: (model.frames_per_step() * features.hop_length_samples) as u64,
+            samples_per_step: model.samples_per_step(features.hop_length_samples),
             warm_up_samples: model.warm_up_ms.samples(features.sample_rate()),
         }
     }

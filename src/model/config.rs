@@ -51,14 +51,25 @@ impl Default for ModelConfig {
 #[error("model.{key} is {found}; expected {expected}")]
 pub struct ModelConfigError {
     key: String,
-    found: usize,
+    found: String,
     expected: String,
+}
+
+impl ModelConfigError {
+    pub(super) fn new(key: &str, found: impl ToString, expected: &str) -> Self {
+        Self { key: key.into(), found: found.to_string(), expected: expected.into() }
+    }
 }
 
 impl ModelConfig {
     /// Feature frames that one step of the recurrent layers consumes.
     pub fn frames_per_step(&self) -> usize {
         self.convolutions.iter().map(|convolution| convolution.stride).product()
+    }
+
+    /// Samples that one step consumes, of features with this hop length.
+    pub fn samples_per_step(&self, hop_length_samples: usize) -> u64 {
+        (self.frames_per_step() * hop_length_samples) as u64
     }
 
     /// Width of the recurrent layers' input.
@@ -80,7 +91,7 @@ impl ModelConfig {
             if range.contains(&found) {
                 Ok(())
             } else {
-                Err(ModelConfigError { key, found, expected: format!("{} to {}", range.start(), range.end()) })
+                Err(ModelConfigError::new(&key, found, &format!("{} to {}", range.start(), range.end())))
             }
         };
         check("hidden_size".into(), self.hidden_size, 1..=1024)?;

@@ -2,7 +2,8 @@
 //!
 //! `features (time, n_mels) → convolutions → GRU × n_layers → head → probabilities (steps, n_words)`
 //!
-//! A model may hold several networks of one shape: the mean of their logits decides.
+//! A model may hold several networks of one shape: the mean of their logits decides, always or, with a second look
+//! ([`SecondLookConfig`]), around what the first of them takes for a word.
 //!
 //! One set of weights has two forms. [`Network`] is differentiable and works on batches of clips; [`StreamingNetwork`] packs
 //! the same weights for one stream and allocates nothing while it runs. In both, the state is a value that the caller
@@ -11,10 +12,12 @@
 mod config;
 mod network;
 mod packed;
+mod second_look;
 mod streaming;
 mod weights;
 
 pub use config::{ConvolutionConfig, ModelConfig, ModelConfigError};
 pub use network::{Dropout, Network, NetworkState};
+pub use second_look::SecondLookConfig;
 pub use streaming::{StreamingNetwork, StreamingState};
 pub use weights::{Weights, WeightsError};

@@ -105,6 +105,13 @@ impl PackedNetwork {
     }
 }
 
+impl PackedState {
+    /// Back to the zero state; the buffers keep their size.
+    pub(super) fn reset(&mut self) {
+        self.convolution_inputs.iter_mut().chain(&mut self.hidden).for_each(|values| values.fill(0.0));
+    }
+}
+
 impl PackedConvolution {
     fn n_tail(&self) -> usize {
         (self.kernel - self.stride) * self.n_inputs

@@ -1,7 +1,8 @@
 //! The running form: one stream, packed weights, a state that lives as long as the stream.
 
 use super::packed::{PackedNetwork, PackedState};
-use super::{ModelConfig, Weights, WeightsError};
+use super::second_look::{SecondLook, SecondLookState};
+use super::{ModelConfig, SecondLookConfig, Weights, WeightsError};
 
 /// Steps that are run together at most; bounds the buffers whatever the caller hands over.
 const MAX_STEPS_PER_BLOCK: usize = 64;
@@ -9,7 +10,9 @@ const MAX_STEPS_PER_BLOCK: usize = 64;
 /// One network, or several whose mean logit decides, packed for running. Immutable: any number of streams can share it, each with
 /// its own [`StreamingState`].
 pub struct StreamingNetwork {
+    /// Those that listen always.
     networks: Vec<PackedNetwork>,
+    second_look: Option<SecondLook>,
     n_mels: usize,
     n_words: usize,
     frames_per_step: usize,
@@ -20,6 +23,7 @@ pub struct StreamingNetwork {
 pub struct StreamingState {
     /// One entry a network.
     networks: Vec<PackedState>,
+    second_look: Option<SecondLookState>,
     logits: Vec<f32>,
     n_steps: u64,
 }
@@ -43,10 +47,22 @@ impl StreamingNetwork {
         };
         Ok(Self {
             networks: weights.networks().map(pack).collect::<Result<_, _>>()?,
+            second_look: None,
             n_mels,
             n_words,
             frames_per_step: config.frames_per_step(),
         })
+    }
+
+    /// The same, with all networks but the first listening only when `second_look` says so, if it says anything. A step lasts
+    /// `step_s` seconds.
+    pub fn with_second_look(mut self, second_look: Option<&SecondLookConfig>, step_s: f64) -> Self {
+        if let Some(second_look) = second_look.filter(|_| self.networks.len() > 1) {
+            let others = self.networks.split_off(1);
+            let step_len = self.frames_per_step * self.n_mels;
+            self.second_look = Some(SecondLook::new(others, second_look, step_s, step_len, self.n_words));
+        }
+        self
     }
 
     /// Feature frames that a step consumes.
@@ -63,6 +79,7 @@ impl StreamingNetwork {
     pub fn zero_state(&self) -> StreamingState {
         StreamingState {
             networks: self.networks.iter().map(PackedNetwork::zero_state).collect(),
+            second_look: self.second_look.as_ref().map(SecondLook::zero_state),
             logits: Vec::new(),
             n_steps: 0,
         }
@@ -98,8 +115,15 @@ impl StreamingNetwork {
             probabilities.iter_mut().zip(&state.logits).for_each(|(sum, logit)| *sum += logit);
         }
         let scale = 1.0 / self.networks.len() as f32;
+        probabilities.iter_mut().for_each(|logit| *logit *= scale);
+        if let (Some(second_look), Some(second_state)) = (&self.second_look, &mut state.second_look) {
+            let steps = frames.chunks_exact(self.frames_per_step * self.n_mels);
+            for (frames, logits) in steps.zip(probabilities.chunks_exact_mut(self.n_words)) {
+                second_look.step(second_state, frames, logits);
+            }
+        }
         for value in probabilities {
-            *value = 1.0 / (1.0 + (-*value * scale).exp());
+            *value = 1.0 / (1.0 + (-*value).exp());
         }
         state.n_steps += n_steps as u64;
     }

@@ -11,11 +11,11 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::TrainConfig;
-use super::learner::Learner;
+use super::learner::{Learner, LearnerStep};
 use super::mining::mine;
 use crate::dataset::{Bank, BatchStream, Mixer};
 use crate::features::FeatureConfig;
-use crate::model::{ModelConfig, StreamingNetwork, Weights};
+use crate::model::{ModelConfig, SecondLookConfig, StreamingNetwork, Weights, WeightsError};
 
 /// The trained network that another one begins with.
 #[derive(Debug, Clone)]
@@ -26,14 +26,38 @@ pub struct Base {
     pub sha256: String,
     /// Its weights.
     pub weights: Weights,
+    /// When its networks beyond the first are asked.
+    pub second_look: Option<SecondLookConfig>,
+}
+
+impl Base {
+    /// What it has become with these weights, ready to run.
+    ///
+    /// # Errors
+    /// When the weights do not fit.
+    pub(super) fn adapted(
+        &self,
+        config: &TrainConfig,
+        n_words: usize,
+        weights: &Weights,
+    ) -> Result<StreamingNetwork, WeightsError> {
+        let TrainConfig { network, features, .. } = config;
+        let step_s = features.sample_rate().seconds(network.samples_per_step(features.hop_length_samples));
+        let adapted = StreamingNetwork::new(network, features.n_mels, n_words, weights)?;
+        Ok(adapted.with_second_look(self.second_look.as_ref(), step_s))
+    }
 }
 
 /// What replaces the settings of the same name when a network is adapted, and what only an adaptation has.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptConfig {
-    /// Optimiser steps, all of which are done.
+    /// Networks that are adapted, where the model to begin with has several: the first ones.
+    pub n_networks: usize,
+    /// Optimiser steps of each, all of which are done.
     pub n_steps: u64,
+    /// Optimiser steps of the trainings that measure the learning curve.
+    pub n_curve_steps: u64,
     /// Highest learning rate: that of the head.
     pub learning_rate: f64,
     /// The convolutions learn at this part of it.
@@ -63,7 +87,9 @@ pub struct AdaptConfig {
 impl Default for AdaptConfig {
     fn default() -> Self {
         Self {
+            n_networks: 2,
             n_steps: 1000,
+            n_curve_steps: 600,
             learning_rate: 3e-3,
             convolution_rate: 1.0,
             recurrent_rate: 1.0,
@@ -120,6 +146,13 @@ impl AdaptConfig {
                 return Err((key, format!("{key} is {value}; expected 0 to 1")));
             }
         }
+        for (key, found) in
+            [("train.adapt.n_networks", self.n_networks as u64), ("train.adapt.n_curve_steps", self.n_curve_steps)]
+        {
+            if found == 0 {
+                return Err((key, format!("{key} is 0; expected at least 1")));
+            }
+        }
         Ok(())
     }
 
@@ -171,20 +204,21 @@ pub(super) fn with_trunk(config: &TrainConfig, n_words: usize, base: &Weights, f
     Ok(weights)
 }
 
-/// Adapts `base` to the words of `bank`, learning from the recordings that `is_kept` names only: all steps of the configuration,
-/// nothing validated, nothing written. `None` if `on_step`, told the number of steps done, says to stop.
+/// Adapts one network to the words of `bank`, learning from the recordings that `is_kept` names only: all steps of the
+/// configuration, nothing validated, nothing written. `None` if `on_step`, told the number of steps done and what the last one
+/// brought, says to stop.
 ///
 /// # Errors
 /// When the loss is not finite, or a shape does not fit.
 pub fn fit(
     config: &TrainConfig,
-    base: &Base,
+    base: &Weights,
     bank: &Arc<Bank>,
     is_kept: &dyn Fn(usize) -> bool,
-    on_step: &mut dyn FnMut(u64) -> bool,
+    on_step: &mut dyn FnMut(u64, LearnerStep) -> bool,
 ) -> Result<Option<Weights>> {
     let n_words = bank.words.len();
-    let mut learner = Learner::adapting(config, n_words, &base.weights, [].into())?;
+    let mut learner = Learner::adapting(config, n_words, base, [].into())?;
     let mut mixer = Mixer::new(bank.clone(), config.mix.clone(), config.network.frames_per_step(), n_words);
     mixer.keep_clips(is_kept);
     let segment = if config.mine_every == 0 { config.n_steps } else { config.mine_every };
@@ -197,9 +231,9 @@ pub fn fit(
         }
         let mut batches = BatchStream::start(Arc::new(mixer.clone()), config, step)?;
         for _ in 0..segment.min(config.n_steps - step) {
-            learner.step(config, &batches.next_batch()?)?;
+            let result = learner.step(config, &batches.next_batch()?)?;
             step += 1;
-            if !on_step(step) {
+            if !on_step(step, result) {
                 return Ok(None);
             }
         }

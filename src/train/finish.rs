@@ -32,7 +32,7 @@ pub(super) fn finish(
 ) -> Result<Trained> {
     let config = &request.config;
     let validation = traces.validate(request.words.len(), config.trigger, config.target_false_accepts_per_hour);
-    let step_samples = (config.network.frames_per_step() * config.features.hop_length_samples) as u64;
+    let step_samples = config.network.samples_per_step(config.features.hop_length_samples);
     let step_ms = Milliseconds::from_samples(step_samples, SampleRate::MODEL).0;
     let n_conditions = request.validation.n_conditions.max(1);
     let tallies = tallies(request, traces, curve.as_ref());
@@ -113,10 +113,10 @@ pub(super) fn finish(
 }
 
 /// How the miss rates of an adaptation came about, for the manifest.
-const CURVE_NOTE: &str = "every recording of the words was learned from: the miss rates are those of trainings with three \
-                          quarters of them, tested on the rest";
+const CURVE_NOTE: &str = "every recording of the words was learned from: the miss rates are those of trainings with two thirds \
+                          of them, tested on the rest";
 
-/// What is missed of the recordings that were not learned from, word by word; where there are none, what three quarters of the
+/// What is missed of the recordings that were not learned from, word by word; where there are none, what two thirds of the
 /// recordings taught to hear of the rest.
 fn tallies(request: &TrainRequest, traces: &ValidationTraces, curve: Option<&LearningCurve>) -> Vec<Tally> {
     let learned: HashSet<&Path> = request.bank.positives.iter().map(|clip| clip.path.as_path()).collect();

@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
+use super::TrainConfig;
+use super::adapt::fit;
 use super::checkpoint::{self, Checkpoint, Progress};
 use super::curve::learning_curve;
 use super::expectation::Expectation;
@@ -90,7 +92,7 @@ pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result
         run.validate(observer)?;
     }
     let (best_step, _) = run.progress.best.context("no validation took place")?;
-    let best = run.best_weights.clone();
+    let best = run.with_other_networks(observer)?;
     let curve = match &request.adaptation {
         Some(Adaptation { base, with_curve: true }) => {
             let curve = learning_curve(config, base, &request.bank, &request.validation, observer)?;
@@ -98,12 +100,16 @@ pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result
         }
         _ => None,
     };
-    let traces_network = StreamingNetwork::new(&config.network, config.features.n_mels, request.words.len(), &best)?;
+    let n_words = request.words.len();
+    let network = match &request.adaptation {
+        Some(Adaptation { base, .. }) => base.adapted(config, n_words, &best)?,
+        None => StreamingNetwork::new(&config.network, config.features.n_mels, n_words, &best)?,
+    };
     let trained = finish(
         request,
         ModelText { n_steps: run.progress.n_steps, best_step },
         &best,
-        &ValidationTraces::new(config, &traces_network, &request.validation),
+        &ValidationTraces::new(config, &network, &request.validation),
         curve,
     )?;
     // The model is safe; the checkpoint has done its work.
@@ -241,6 +247,25 @@ impl<'a> Run<'a> {
         observer.on_note(&format!("{} hard negatives found", found.len()));
         self.progress.hard_negatives = found.into_iter().map(Into::into).collect();
         Ok(())
+    }
+
+    /// The best weights; where an adaptation began with several networks, together with the others, adapted now.
+    fn with_other_networks(&self, observer: &mut dyn TrainObserver) -> Result<Weights> {
+        let TrainRequest { config, bank, adaptation, .. } = self.request;
+        let mut networks = vec![self.best_weights.clone()];
+        let others = adaptation.iter().flat_map(|Adaptation { base, .. }| base.weights.networks().enumerate().skip(1));
+        for (idx, weights) in others {
+            // Each its own mixes, so that they err in different places.
+            let config = TrainConfig { seed: config.seed.wrapping_add(idx as u64), ..config.clone() };
+            let mut on_step = |n_steps: u64, LearnerStep { loss, gradient_norm, learning_rate }| {
+                let n_steps = idx as u64 * config.n_steps + n_steps;
+                observer.on_step(StepReport { n_steps, loss, gradient_norm, learning_rate, waited_s: 0.0 });
+                !observer.is_cancelled()
+            };
+            let adapted = fit(&config, &weights, bank, &|_| true, &mut on_step)?;
+            networks.push(adapted.with_context(|| stopped(self.request, "while the other networks were adapted"))?);
+        }
+        Ok(Weights::joined(&networks))
     }
 
     fn save_checkpoint(&self) -> Result<()> {

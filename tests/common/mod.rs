@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use tripword::bundle::{Bundle, FORMAT_VERSION, Manifest, TrainingSummary, WeightsEntry, WordEntry};
 use tripword::detector::{TriggerConfig, WordTiming};
 use tripword::features::FeatureConfig;
-use tripword::model::{ConvolutionConfig, ModelConfig, Weights};
+use tripword::model::{ConvolutionConfig, ModelConfig, SecondLookConfig, Weights};
 use tripword::units::Milliseconds;
 
 /// xorshift64*: enough randomness for tests, the same everywhere.
@@ -70,6 +70,7 @@ pub(crate) fn manifest(words: &[&str]) -> Manifest {
         weights: WeightsEntry { file: "weights.safetensors".into(), sha256: String::new(), n_parameters: 0 },
         features: FeatureConfig::default(),
         model: small_model(),
+        second_look: None,
         words: words
             .iter()
             .map(|word| WordEntry {
@@ -93,6 +94,15 @@ pub(crate) fn random_bundle(seed: u64) -> Bundle {
     let manifest = manifest(&["alpha", "beta"]);
     let weights = random_weights(&manifest.model, manifest.features.n_mels, 2, seed);
     Bundle::new("test", manifest, weights).unwrap()
+}
+
+/// Three networks, of which two listen only when the first is rather sure.
+pub(crate) fn random_bundle_with_second_look(seed: u64) -> Bundle {
+    let look =
+        SecondLookConfig { proposal_probability: 0.8, history_ms: Milliseconds(800), hold_ms: Milliseconds(320) };
+    let manifest = Manifest { second_look: Some(look), ..manifest(&["alpha", "beta"]) };
+    let networks = [0, 1, 2].map(|i| random_weights(&manifest.model, manifest.features.n_mels, 2, seed + 1000 * i));
+    Bundle::new("test", manifest, Weights::joined(&networks)).unwrap()
 }
 
 /// Sound with something going on: tones that come and go over noise of changing level.

@@ -19,6 +19,7 @@ use crate::bundle::{
 };
 use crate::config::Origin;
 use crate::dataset::Bank;
+use crate::model::Weights;
 use crate::train::{Adaptation, Base, Teacher, TrainConfig, TrainRequest, checkpoint_path, environment, train};
 use data::{DataArgs, Sides};
 use observer::Observer;
@@ -42,7 +43,7 @@ Speakers are told apart by folders or file names (anna-01.wav, anna-02.wav), or 
 speaker; whole speakers are held out for validation.
 
 With --from a trained model learns new words: it keeps what it knows of speech, learns from all of the clips, and measures how
-many it would miss by trainings with a quarter, half and three quarters of them. Its settings are those of [train.adapt].")]
+many it would miss by trainings with a third and two thirds of them. Its settings are those of [train.adapt].")]
 pub(super) struct TrainArgs {
     #[command(flatten)]
     recordings: DataArgs,
@@ -158,6 +159,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
         weights: WeightsEntry { file: String::new(), sha256: String::new(), n_parameters: 0 },
         features: config.features.clone(),
         model: config.network.clone(),
+        second_look: base.as_ref().and_then(|base| base.manifest.second_look),
         words: Vec::new(),
         training: TrainingSummary { notes, ..TrainingSummary::default() },
         provenance: data::provenance(&training, &validation)
@@ -165,7 +167,9 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
             .chain(base_provenance(base.as_ref()))
             .collect(),
     };
-    let n_steps = config.n_steps;
+    let networks: Option<Vec<Weights>> =
+        base.as_ref().map(|base| base.weights.networks().take(config.adapt.n_networks).collect());
+    let n_steps = config.n_steps * networks.as_ref().map_or(1, Vec::len) as u64;
     let request = TrainRequest {
         words: training.words.clone(),
         bank: Arc::new(bank),
@@ -173,8 +177,13 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
         validation: validation_set,
         tested_on,
         n_speakers,
-        adaptation: base.map(|base| Adaptation {
-            base: Base { name: base.manifest.name, sha256: base.manifest.weights.sha256, weights: base.weights },
+        adaptation: base.zip(networks).map(|(base, networks)| Adaptation {
+            base: Base {
+                name: base.manifest.name,
+                sha256: base.manifest.weights.sha256,
+                weights: Weights::joined(&networks),
+                second_look: base.manifest.second_look,
+            },
             with_curve: !args.no_learning_curve,
         }),
         destination: args.out.clone(),
