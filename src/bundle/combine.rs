@@ -27,7 +27,12 @@ pub fn combine(
             return Err(BundleError::Combine { place: place.clone(), other, key, found, expected });
         }
     }
-    let networks: Vec<Weights> = models.iter().flat_map(|(_, model)| model.weights.networks()).collect();
+    let mut networks = Vec::new();
+    for (place, model) in models {
+        for weights in model.weights.networks() {
+            networks.push(weights.map_err(|source| BundleError::Weights { place: place.clone(), source })?);
+        }
+    }
     let mut manifest = first.manifest.clone();
     manifest.second_look = second_look;
     let training = &mut manifest.training;

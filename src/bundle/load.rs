@@ -1,5 +1,6 @@
 //! From a name or folder to a checked model.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::builtin::BUILTIN_MODELS;
 use super::{BundleError, FORMAT_VERSION, MANIFEST_FILE, Manifest, WEIGHTS_FILE};
 use crate::difference::first_difference;
-use crate::model::{StreamingNetwork, Weights};
+use crate::model::{StreamingNetwork, Weights, WeightsFile};
 use crate::names::same_word;
 
 /// A model that has passed every check and is ready to run.
@@ -17,7 +18,7 @@ pub struct Bundle {
     /// What the model is.
     pub manifest: Manifest,
     /// Its weights, as trained.
-    pub weights: Weights,
+    pub weights: WeightsFile,
     /// Its weights, packed.
     pub network: StreamingNetwork,
 }
@@ -65,10 +66,17 @@ impl Bundle {
     ///
     /// # Errors
     /// When the weights do not fit the manifest.
-    pub fn new(place: &str, manifest: Manifest, weights: Weights) -> Result<Self, BundleError> {
+    pub fn new(place: &str, manifest: Manifest, weights: &Weights) -> Result<Self, BundleError> {
+        let weights_error = |source| BundleError::Weights { place: place.into(), source };
+        let bytes = weights.to_safetensors(HashMap::new()).map_err(weights_error)?;
+        let (weights, _) = WeightsFile::read(bytes.into()).map_err(weights_error)?;
+        Self::pack(place, manifest, weights)
+    }
+
+    fn pack(place: &str, manifest: Manifest, weights: WeightsFile) -> Result<Self, BundleError> {
         let Manifest { features, model, second_look, words, .. } = &manifest;
         let step_s = features.sample_rate().seconds(model.samples_per_step(features.hop_length_samples));
-        let network = StreamingNetwork::new(model, features.n_mels, words.len(), &weights)
+        let network = StreamingNetwork::of_networks(model, features.n_mels, words.len(), weights.networks())
             .map_err(|source| BundleError::Weights { place: place.into(), source })?
             .with_second_look(second_look.as_ref(), step_s);
         Ok(Self { manifest, weights, network })
@@ -83,7 +91,7 @@ impl Bundle {
             Location::Builtin(index) => {
                 let model = &BUILTIN_MODELS[*index];
                 Self::from_parts(&format!("built-in model '{}'", model.name), model.manifest, |_| {
-                    Ok(model.weights.to_vec())
+                    Ok(model.weights.into())
                 })
             }
             Location::Folder(folder) => {
@@ -96,7 +104,7 @@ impl Bundle {
                     place: place.clone(),
                     reason: format!("not UTF-8 text: {error}"),
                 })?;
-                Self::from_parts(&place, &manifest, |file| read(file))
+                Self::from_parts(&place, &manifest, |file| Ok(read(file)?.into()))
             }
         }
     }
@@ -104,7 +112,7 @@ impl Bundle {
     fn from_parts(
         place: &str,
         manifest: &str,
-        read_weights: impl FnOnce(&str) -> Result<Vec<u8>, BundleError>,
+        read_weights: impl FnOnce(&str) -> Result<Cow<'static, [u8]>, BundleError>,
     ) -> Result<Self, BundleError> {
         let manifest = parse_manifest(place, manifest)?;
         let bytes = read_weights(&manifest.weights.file)?;
@@ -113,9 +121,9 @@ impl Bundle {
             return Err(BundleError::Hash { place: place.into(), found, expected: manifest.weights.sha256 });
         }
         let weights_error = |source| BundleError::Weights { place: place.into(), source };
-        let (weights, metadata) = Weights::from_safetensors(&bytes).map_err(weights_error)?;
+        let (weights, metadata) = WeightsFile::read(bytes).map_err(weights_error)?;
         check_metadata(place, &manifest, &metadata)?;
-        Self::new(place, manifest, weights)
+        Self::pack(place, manifest, weights)
     }
 }
 

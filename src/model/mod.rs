@@ -15,9 +15,11 @@ mod packed;
 mod second_look;
 mod streaming;
 mod weights;
+mod weights_file;
 
 pub use config::{ConvolutionConfig, ModelConfig, ModelConfigError};
 pub use network::{Dropout, Network, NetworkState};
 pub use second_look::SecondLookConfig;
 pub use streaming::{StreamingNetwork, StreamingState};
 pub use weights::{Weights, WeightsError};
+pub use weights_file::WeightsFile;

@@ -41,12 +41,26 @@ impl StreamingNetwork {
     /// # Errors
     /// When a tensor is missing, has another shape than `config` gives it, or holds a number that is not finite.
     pub fn new(config: &ModelConfig, n_mels: usize, n_words: usize, weights: &Weights) -> Result<Self, WeightsError> {
-        let pack = |weights: Weights| {
+        Self::of_networks(config, n_mels, n_words, weights.networks().map(Ok))
+    }
+
+    /// Packs networks as they come.
+    ///
+    /// # Errors
+    /// The first one of `networks`, or as [`new`](Self::new).
+    pub fn of_networks(
+        config: &ModelConfig,
+        n_mels: usize,
+        n_words: usize,
+        networks: impl Iterator<Item = Result<Weights, WeightsError>>,
+    ) -> Result<Self, WeightsError> {
+        let pack = |weights: Result<Weights, WeightsError>| {
+            let weights = weights?;
             weights.check(config, n_mels, n_words)?;
             PackedNetwork::new(config, n_mels, &weights)
         };
         Ok(Self {
-            networks: weights.networks().map(pack).collect::<Result<_, _>>()?,
+            networks: networks.map(pack).collect::<Result<_, _>>()?,
             second_look: None,
             n_mels,
             n_words,

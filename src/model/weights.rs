@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Tensor};
 
 use super::ModelConfig;
 
@@ -77,17 +77,6 @@ impl Weights {
         expected
     }
 
-    /// Reads safetensors bytes; gives the weights and the file's metadata.
-    ///
-    /// # Errors
-    /// When the bytes are not safetensors.
-    pub fn from_safetensors(bytes: &[u8]) -> Result<(Self, HashMap<String, String>), WeightsError> {
-        let (_, header) = safetensors::SafeTensors::read_metadata(bytes)?;
-        let metadata = header.metadata().clone().unwrap_or_default();
-        let tensors = candle_core::safetensors::load_buffer(bytes, &Device::Cpu)?;
-        Ok((Self { tensors }, metadata))
-    }
-
     /// Writes safetensors bytes with `metadata` in the header.
     ///
     /// # Errors
@@ -101,10 +90,12 @@ impl Weights {
 
     /// The weights of each network: the one whose tensors have plain names, then those of `network1.`, `network2.` and so on.
     pub fn networks(&self) -> impl Iterator<Item = Self> + '_ {
-        let n_networks =
-            1 + (1..).take_while(|idx| self.tensors.contains_key(&format!("{}head.weight", prefix(*idx)))).count();
+        let n_networks = 1
+            + (1..)
+                .take_while(|idx| self.tensors.contains_key(&format!("{}head.weight", network_prefix(*idx))))
+                .count();
         (0..n_networks).map(move |idx| {
-            let prefix = prefix(idx);
+            let prefix = network_prefix(idx);
             let own = self.tensors.iter().filter_map(|(name, tensor)| {
                 let name = name.strip_prefix(&prefix)?;
                 (!name.starts_with(PREFIX)).then(|| (name.to_owned(), tensor.clone()))
@@ -116,7 +107,8 @@ impl Weights {
     /// One set of weights of several networks of the same shape, whose mean is to decide.
     pub fn joined(networks: &[Self]) -> Self {
         let tensors = networks.iter().enumerate().flat_map(|(idx, weights)| {
-            let named = move |(name, tensor): (&String, &Tensor)| (format!("{}{name}", prefix(idx)), tensor.clone());
+            let named =
+                move |(name, tensor): (&String, &Tensor)| (format!("{}{name}", network_prefix(idx)), tensor.clone());
             weights.tensors.iter().map(named)
         });
         Self { tensors: tensors.collect() }
@@ -166,14 +158,16 @@ impl Weights {
 }
 
 /// What the names of the second network's tensors and all further ones' begin with.
-const PREFIX: &str = "network";
+pub(super) const PREFIX: &str = "network";
 
-fn prefix(idx: usize) -> String {
+pub(super) fn network_prefix(idx: usize) -> String {
     if idx == 0 { String::new() } else { format!("{PREFIX}{idx}.") }
 }
 
 #[cfg(test)]
 mod tests {
+    use candle_core::Device;
+
     use super::*;
 
     #[test]

@@ -113,7 +113,7 @@ pub(super) fn finish(
 }
 
 /// How the miss rates of an adaptation came about, for the manifest.
-const CURVE_NOTE: &str = "every recording of the words was learned from: the miss rates are those of trainings with two thirds \
+const CURVE_NOTE: &str = "every recording of the words was learned from: the miss rates are those of shorter trainings with two thirds \
                           of them, tested on the rest";
 
 /// What is missed of the recordings that were not learned from, word by word; where there are none, what two thirds of the

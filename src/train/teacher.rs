@@ -47,7 +47,7 @@ impl Teacher {
         (bundle.weights.networks().enumerate())
             .map(|(idx, weights)| {
                 Ok(Self {
-                    network: Network::new(&manifest.model, manifest.features.n_mels, &weights)?,
+                    network: Network::new(&manifest.model, manifest.features.n_mels, &weights?)?,
                     hash: format!("{}/{idx}", manifest.weights.sha256),
                     columns: columns.clone(),
                 })

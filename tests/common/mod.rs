@@ -93,7 +93,7 @@ pub(crate) fn manifest(words: &[&str]) -> Manifest {
 pub(crate) fn random_bundle(seed: u64) -> Bundle {
     let manifest = manifest(&["alpha", "beta"]);
     let weights = random_weights(&manifest.model, manifest.features.n_mels, 2, seed);
-    Bundle::new("test", manifest, weights).unwrap()
+    Bundle::new("test", manifest, &weights).unwrap()
 }
 
 /// Three networks, of which two listen only when the first is rather sure.
@@ -102,7 +102,7 @@ pub(crate) fn random_bundle_with_second_look(seed: u64) -> Bundle {
         SecondLookConfig { proposal_probability: 0.8, history_ms: Milliseconds(800), hold_ms: Milliseconds(320) };
     let manifest = Manifest { second_look: Some(look), ..manifest(&["alpha", "beta"]) };
     let networks = [0, 1, 2].map(|i| random_weights(&manifest.model, manifest.features.n_mels, 2, seed + 1000 * i));
-    Bundle::new("test", manifest, Weights::joined(&networks)).unwrap()
+    Bundle::new("test", manifest, &Weights::joined(&networks)).unwrap()
 }
 
 /// Sound with something going on: tones that come and go over noise of changing level.

@@ -231,6 +231,7 @@ def main():
     parser.add_argument("--passes", type=int, default=5, choices=range(1, 6), help="of Porcupine's bisection; five tell steps of 0.05 [default: 5]")
     parser.add_argument("--jobs", type=int, default=2, help="processes of other engines at a time [default: 2]")
     parser.add_argument("--work", type=Path, default=ROOT / "target/quality", help="[default: target/quality]")
+    parser.add_argument("--alone", action="store_true", help="measure tripword only, without the other engines")
     parser.add_argument("--self-test", action="store_true", help="only see that the counting counts")
     arguments = parser.parse_args()
     counting.self_test()
@@ -246,14 +247,15 @@ def main():
     conditions = list(dict.fromkeys(stream.condition for stream in streams if stream.role == "words"))
     conditions.sort(key=[row["condition"] for row in report["words"][0]["points"][0]["conditions"]].index)
     peer = Peer(streams, folder, arguments.jobs)
-    of_porcupine = porcupine(peer, [word for word in words if word in engines.PORCUPINE_WORDS], arguments.target, arguments.passes)
+    others = [] if arguments.alone else words
+    of_porcupine = porcupine(peer, [word for word in others if word in engines.PORCUPINE_WORDS], arguments.target, arguments.passes)
     rows, rates = [], {}
     for word in report["words"]:
         name = word["word"]
         found = {"tripword": own_row(word, conditions)}
         if name in of_porcupine:
             found["Porcupine"] = peer_row(name, "Porcupine", of_porcupine[name], conditions)
-        if name in engines.MICRO_WAKE_WORDS:
+        if name in engines.MICRO_WAKE_WORDS and name in others:
             result = micro_wake_word(peer, name, arguments.target)
             found["microWakeWord"] = peer_row(name, "microWakeWord", result, conditions)
         for engine, (row, of_engine) in found.items():

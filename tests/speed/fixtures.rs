@@ -10,7 +10,7 @@ use tripword::audio::{ChannelChoice, read_to_end};
 use tripword::model::{ModelConfig, Weights};
 use tripword::train::Learner;
 
-use super::pipeline::{features, shipped_model};
+use super::pipeline::{features, first_network, shipped_model};
 use super::training::{N_WORDS, config, networks, random_batch};
 
 /// Writes `training-NAME.safetensors` for each network and `streaming.safetensors` into `folder`.
@@ -39,9 +39,10 @@ pub(crate) fn write(folder: &Path) {
     let samples = read_to_end(&mut WavSource::open(demo, ChannelChoice::Mix).unwrap()).unwrap();
     let frames = features(&bundle, &samples);
     let mut probabilities = Vec::new();
-    bundle.network.seq(&mut bundle.network.zero_state(), &frames, &mut probabilities);
-    let n_words = bundle.network.n_words();
-    let mut tensors = named(&bundle.weights, &bundle.manifest.model, n_mels);
+    let (network, weights) = first_network(&bundle);
+    network.seq(&mut network.zero_state(), &frames, &mut probabilities);
+    let n_words = network.n_words();
+    let mut tensors = named(&weights, &bundle.manifest.model, n_mels);
     tensors.extend([
         ("features".into(), tensor(&frames, &[frames.len() / n_mels, n_mels])),
         ("result.probabilities".into(), tensor(&probabilities, &[probabilities.len() / n_words, n_words])),

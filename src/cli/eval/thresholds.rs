@@ -105,7 +105,7 @@ impl Writer {
         let notes = &mut self.bundle.manifest.training.notes;
         notes.retain(|note| !note.starts_with("Thresholds chosen by"));
         notes.push(text);
-        save(&self.destination, self.bundle.manifest, &self.bundle.weights, &card)?;
+        save(&self.destination, self.bundle.manifest, &self.bundle.weights.all()?, &card)?;
         if !self.is_quiet {
             print_line(&format!("\n{} has the thresholds; expected:", self.destination.display()))?;
             lines.iter().try_for_each(|line| print_line(&format!("  {line}")))?;

@@ -167,8 +167,8 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
             .chain(base_provenance(base.as_ref()))
             .collect(),
     };
-    let networks: Option<Vec<Weights>> =
-        base.as_ref().map(|base| base.weights.networks().take(config.adapt.n_networks).collect());
+    let first_networks = |base: &Bundle| base.weights.networks().take(config.adapt.n_networks).collect();
+    let networks: Option<Vec<Weights>> = base.as_ref().map(first_networks).transpose().context("--from")?;
     let n_steps = config.n_steps * networks.as_ref().map_or(1, Vec::len) as u64;
     let request = TrainRequest {
         words: training.words.clone(),

@@ -48,14 +48,16 @@ def measure(args: argparse.Namespace, word: str, case: Case) -> dict:
     train += ["--negatives", args.data / "train/negative", "--noise", args.data / "train/noise", *args.set]
     subprocess.run(train, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     minutes = (time.monotonic() - began) / 60
+    streams = folder(place / "test", word, [clip for test in case.tests.values() for clip in test], args.data / "dev")
+    report = place / "report.json"
+    command = [args.tripword, "eval", streams, "--model", model, "--target-fa-per-hour", "0.5", "--report", report]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    missed = json.loads(report.read_text())["words"][0]["misses"]
     found = {}
     for relation, test in case.tests.items():
-        streams = folder(place / "test", word, test, args.data / "dev")
-        command = [args.tripword, "eval", streams, "--model", model, "--target-fa-per-hour", "0.5", "--json"]
-        ran = subprocess.run(command, check=True, capture_output=True, text=True)
-        rows = [json.loads(line) for line in ran.stdout.splitlines()]
-        rows = {r["condition"]: r for r in rows if r["operating_point"] == "0.5 FA/h"}
-        found[relation] = [[rows[c]["n_missed"], rows[c]["n_spoken"]] for c in CONDITIONS]
+        names = {clip.name for clip in test}
+        counts = [sum(m["condition"] == c and Path(m["file"]).name in names for m in missed) for c in CONDITIONS]
+        found[relation] = [[count, len(test)] for count in counts]
         print(word, case.kind, case.name, relation, found[relation], f"{minutes:.1f} min", file=sys.stderr)
     return {"minutes": minutes, "found": found}
 
