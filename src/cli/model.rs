@@ -45,9 +45,10 @@ pub(super) fn run(args: &ModelArgs, mut context: Context) -> Result<Outcome> {
     }
     print_line(&format!("{}: {}", manifest.name, manifest.description))?;
     print_line(&format!(
-        "  {} parameters, {} layers of {}, a step every {} ms; licence {}",
+        "  {} parameters, {} {} layers of {}, a step every {} ms; licence {}",
         manifest.weights.n_parameters,
         manifest.model.n_layers,
+        manifest.model.cell.name().to_uppercase(),
         manifest.model.hidden_size,
         crate::pipeline::samples_per_step(manifest) * 1000 / u64::from(manifest.features.sample_rate_hz),
         manifest.license,
