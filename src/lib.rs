@@ -8,7 +8,8 @@
 //! ```text
 //!  microphone ─┐ ring          bounded channel            bounded channel
 //!  raw PCM ────┼──▶ [feature thread] ──▶ [inference thread] ──▶ [event thread] ──▶ JSON lines
-//!  WAV file ───┘    resample, log-mel     convolutions, GRU,      sinks
+//!  WAV file ───┘    resample, log-mel     convolutions,           sinks
+//!                                         recurrent layers,
 //!                                         trigger of each word
 //! ```
 //!

@@ -1,16 +1,20 @@
 //! The kernels against candle's own layers, against a plain reference in `f64`, and against themselves cut into pieces.
 
 use candle_core::{DType, Device, Result, Tensor, Var};
-use candle_nn::rnn::{GRUConfig, RNN};
+use candle_nn::rnn::{GRUConfig, LSTMConfig, RNN};
 use candle_nn::{VarBuilder, VarMap};
 use proptest::prelude::*;
-use tripword::kernels::{Activation, ConvShape, GruScratch, Isa, PackedDense, PackedGru, gru_sequence, unfold_conv};
+use tripword::kernels::{
+    Activation, ConvShape, Isa, PackedDense, PackedRecurrent, RecurrentCell, RecurrentScratch, recurrent_sequence,
+    unfold_conv,
+};
 
 const CPU: Device = Device::Cpu;
 
 /// `(batch, time, inputs, hidden)`: below, at and above whole vectors and register tiles.
-const SIZES: [(usize, usize, usize, usize); 8] = [
+const SIZES: [(usize, usize, usize, usize); 9] = [
     (1, 1, 1, 1),
+    (3, 4, 2, 1),
     (3, 7, 5, 17),
     (1, 9, 40, 64),
     (3, 1, 96, 96),
@@ -19,6 +23,11 @@ const SIZES: [(usize, usize, usize, usize); 8] = [
     (3, 5, 64, 129),
     (1, 131, 3, 20),
 ];
+
+/// Every kind of cell at every size.
+fn cells_and_sizes() -> impl Iterator<Item = (RecurrentCell, (usize, usize, usize, usize))> {
+    RecurrentCell::ALL.into_iter().flat_map(|cell| SIZES.map(|size| (cell, size)))
+}
 
 fn supported() -> impl Iterator<Item = Isa> {
     Isa::ALL.into_iter().filter(|isa| isa.is_supported())
@@ -63,91 +72,142 @@ fn assert_close(what: &str, actual: &[f32], expected: &[f32], tolerance: f32) {
 
 /// A layer's parameters, of the size that training starts from.
 struct Layer {
+    cell: RecurrentCell,
+    n_hidden: usize,
     w_ih: Vec<f32>,
     w_hh: Vec<f32>,
     bias: Vec<f32>,
 }
 
 impl Layer {
-    fn random(seed: u64, n_inputs: usize, n_hidden: usize) -> Self {
+    fn random(cell: RecurrentCell, seed: u64, n_inputs: usize, n_hidden: usize) -> Self {
         let scale = 1.5 / (n_hidden as f32).sqrt();
         Self {
-            w_ih: random(seed, 3 * n_hidden * n_inputs, scale),
-            w_hh: random(seed + 1, 3 * n_hidden * n_hidden, scale),
-            bias: random(seed + 2, 4 * n_hidden, 0.5),
+            cell,
+            n_hidden,
+            w_ih: random(seed, cell.n_gates() * n_hidden * n_inputs, scale),
+            w_hh: random(seed + 1, cell.n_gates() * n_hidden * n_hidden, scale),
+            bias: random(seed + 2, cell.n_bias_parts() * n_hidden, 0.5),
         }
     }
 
-    fn packed(&self, isa: Isa) -> PackedGru {
-        PackedGru::with_isa(isa, &self.w_ih, &self.w_hh, &self.bias)
+    fn packed(&self, isa: Isa) -> PackedRecurrent {
+        PackedRecurrent::with_isa(isa, self.cell, &self.w_ih, &self.w_hh, &self.bias)
+    }
+
+    fn state_size(&self) -> usize {
+        self.cell.state_size(self.n_hidden)
+    }
+
+    /// w_ih, w_hh and bias.
+    fn variables(&self) -> Result<[Var; 3]> {
+        let n_lines = self.cell.n_gates() * self.n_hidden;
+        Ok([
+            Var::from_slice(&self.w_ih, (n_lines, self.w_ih.len() / n_lines), &CPU)?,
+            Var::from_slice(&self.w_hh, (n_lines, self.n_hidden), &CPU)?,
+            Var::from_slice(&self.bias, self.bias.len(), &CPU)?,
+        ])
     }
 }
 
-#[test]
-fn recurrent_layer_and_its_gradients_agree_with_candle() -> Result<()> {
-    for (n_rows, n_steps, n_inputs, n_hidden) in SIZES {
-        let layer = Layer::random(7, n_inputs, n_hidden);
-        let x = Var::from_tensor(&tensor(3, &[n_rows, n_steps, n_inputs], 1.0))?;
-        let w_ih = Var::from_slice(&layer.w_ih, (3 * n_hidden, n_inputs), &CPU)?;
-        let w_hh = Var::from_slice(&layer.w_hh, (3 * n_hidden, n_hidden), &CPU)?;
-        let bias = Var::from_slice(&layer.bias, 4 * n_hidden, &CPU)?;
-        let initial = tensor(4, &[n_rows, n_hidden], 1.0);
-        let output_gradient = tensor(5, &[n_rows, n_steps, n_hidden], 1.0);
-
-        let output = gru_sequence(&x, &w_ih, &w_hh, &bias, Some(&initial))?;
-        let gradients = (&output * &output_gradient)?.sum_all()?.backward()?;
-
-        let variables = VarMap::new();
-        let reference = candle_nn::gru(
-            n_inputs,
-            n_hidden,
-            GRUConfig::default(),
-            VarBuilder::from_varmap(&variables, DType::F32, &CPU),
-        )?;
-        let reference_variables = variables.data().lock().expect("one thread").clone();
-        let part = |gate: usize| layer.bias[gate * n_hidden..][..n_hidden].to_vec();
-        let reference_parameters = [
-            ("weight_ih_l0", layer.w_ih.clone()),
-            ("weight_hh_l0", layer.w_hh.clone()),
-            ("bias_ih_l0", [part(0), part(1), part(2)].concat()),
-            ("bias_hh_l0", [vec![0.0; 2 * n_hidden], part(3)].concat()),
-        ];
-        for (name, values) in reference_parameters {
-            let variable = &reference_variables[name];
-            variable.set(&Tensor::from_vec(values, variable.shape(), &CPU)?)?;
-        }
-        let mut state = candle_nn::rnn::GRUState { h: initial.clone() };
-        let mut states = Vec::new();
+/// The states `(batch, time, hidden)` of candle's own layer, with the variables behind w_ih, w_hh and the bias's parts.
+fn candle_layer(layer: &Layer, x: &Tensor, initial: &Tensor) -> Result<(Tensor, [Var; 3], Option<Var>)> {
+    let Layer { cell, n_hidden, .. } = *layer;
+    let (_, n_steps, n_inputs) = x.dims3()?;
+    let at = |time: usize| x.narrow(1, time, 1)?.squeeze(1)?.contiguous();
+    let h0 = initial.narrow(1, 0, n_hidden)?.contiguous()?;
+    let mut states = Vec::new();
+    if cell == RecurrentCell::Rnn {
+        let [w_ih, w_hh, bias] = layer.variables()?;
+        let mut h = h0;
         for time in 0..n_steps {
-            state = reference.step(&x.narrow(1, time, 1)?.squeeze(1)?.contiguous()?, &state)?;
+            let sums = (at(time)?.matmul(&w_ih.t()?)? + h.matmul(&w_hh.t()?)?)?.broadcast_add(&bias)?;
+            h = sums.tanh()?;
+            states.push(h.clone());
+        }
+        return Ok((Tensor::stack(&states, 1)?, [w_ih, w_hh, bias], None));
+    }
+    let variables = VarMap::new();
+    let builder = VarBuilder::from_varmap(&variables, DType::F32, &CPU);
+    let gru = candle_nn::gru(n_inputs, n_hidden, GRUConfig::default(), builder.pp("gru"))?;
+    let lstm = candle_nn::lstm(n_inputs, n_hidden, LSTMConfig::default(), builder.pp("lstm"))?;
+    let n_summed = if cell == RecurrentCell::Gru { 2 } else { 4 } * n_hidden;
+    // The biases of gates that are plain sums are all on the side of the inputs.
+    let n_input_biases = cell.n_gates() * n_hidden;
+    let b_hh = [&vec![0.0; n_summed][..], &layer.bias[n_input_biases..]].concat();
+    let variable = |name: &str, values: &[f32]| -> Result<Var> {
+        let variable = variables.data().lock().expect("one thread")[&format!("{}.{name}", cell.name())].clone();
+        variable.set(&Tensor::from_slice(values, variable.shape(), &CPU)?)?;
+        Ok(variable)
+    };
+    let parameters = [
+        variable("weight_ih_l0", &layer.w_ih)?,
+        variable("weight_hh_l0", &layer.w_hh)?,
+        variable("bias_ih_l0", &layer.bias[..n_input_biases])?,
+    ];
+    let b_hh = variable("bias_hh_l0", &b_hh)?;
+    if cell == RecurrentCell::Gru {
+        let mut state = candle_nn::rnn::GRUState { h: h0 };
+        for time in 0..n_steps {
+            state = gru.step(&at(time)?, &state)?;
             states.push(state.h.clone());
         }
-        let reference_output = Tensor::stack(&states, 1)?;
+    } else {
+        let mut state = candle_nn::rnn::LSTMState { h: h0, c: initial.narrow(1, n_hidden, n_hidden)?.contiguous()? };
+        for time in 0..n_steps {
+            state = lstm.step(&at(time)?, &state)?;
+            states.push(state.h().clone());
+        }
+    }
+    Ok((Tensor::stack(&states, 1)?, parameters, Some(b_hh)))
+}
+
+#[test]
+fn recurrent_layers_and_their_gradients_agree_with_candle() -> Result<()> {
+    for (cell, (n_rows, n_steps, n_inputs, n_hidden)) in cells_and_sizes() {
+        let layer = Layer::random(cell, 7, n_inputs, n_hidden);
+        let x = Var::from_tensor(&tensor(3, &[n_rows, n_steps, n_inputs], 1.0))?;
+        let [w_ih, w_hh, bias] = layer.variables()?;
+        let initial = tensor(4, &[n_rows, layer.state_size()], 1.0);
+        let output_gradient = tensor(5, &[n_rows, n_steps, n_hidden], 1.0);
+
+        let (output, _) = recurrent_sequence(cell, &x, &w_ih, &w_hh, &bias, Some(&initial))?;
+        let gradients = (&output * &output_gradient)?.sum_all()?.backward()?;
+        let (reference_output, reference_parameters, reference_b_hh) = candle_layer(&layer, &x, &initial)?;
         let reference_gradients = (&reference_output * &output_gradient)?.sum_all()?.backward()?;
 
-        let size = format!("{n_rows} rows, {n_steps} steps, {n_inputs} inputs, {n_hidden} hidden");
+        let size = format!("{cell:?}, {n_rows} rows, {n_steps} steps, {n_inputs} inputs, {n_hidden} hidden");
         // Both sum in f32 in different orders; the gates agree within 2e-7 and errors grow over the steps.
         assert_close(&format!("output, {size}"), &numbers(&output), &numbers(&reference_output), 5e-6);
         let of = |variable: &Var| numbers(gradients.get(variable).expect("a gradient"));
-        let of_reference =
-            |name: &str| numbers(reference_gradients.get(&reference_variables[name]).expect("a gradient"));
-        let reference_x = numbers(reference_gradients.get(&x).expect("a gradient"));
-        assert_close(&format!("input gradient, {size}"), &of(&x), &reference_x, 1e-5);
-        assert_close(&format!("w_ih gradient, {size}"), &of(&w_ih), &of_reference("weight_ih_l0"), 1e-5);
-        assert_close(&format!("w_hh gradient, {size}"), &of(&w_hh), &of_reference("weight_hh_l0"), 1e-5);
-        let reference_bias = [of_reference("bias_ih_l0"), of_reference("bias_hh_l0")[2 * n_hidden..].to_vec()].concat();
+        let of_reference = |variable: &Var| numbers(reference_gradients.get(variable).expect("a gradient"));
+        assert_close(&format!("input gradient, {size}"), &of(&x), &of_reference(&x), 1e-5);
+        let [reference_w_ih, reference_w_hh, reference_b_ih] = &reference_parameters;
+        assert_close(&format!("w_ih gradient, {size}"), &of(&w_ih), &of_reference(reference_w_ih), 1e-5);
+        assert_close(&format!("w_hh gradient, {size}"), &of(&w_hh), &of_reference(reference_w_hh), 1e-5);
+        let mut reference_bias = of_reference(reference_b_ih);
+        if let (RecurrentCell::Gru, Some(b_hh)) = (cell, &reference_b_hh) {
+            reference_bias.extend(&of_reference(b_hh)[2 * n_hidden..]);
+        }
         assert_close(&format!("bias gradient, {size}"), &of(&bias), &reference_bias, 1e-5);
     }
     Ok(())
 }
 
 /// The loss `sum(weights * states)` of a recurrent layer, written as the equations are, in `f64`.
-fn reference_loss(parameters: &[f64], x: &[f64], weights: &[f64], (n_inputs, n_hidden): (usize, usize)) -> f64 {
-    let (w_ih, rest) = parameters.split_at(3 * n_hidden * n_inputs);
-    let (w_hh, bias) = rest.split_at(3 * n_hidden * n_hidden);
+fn reference_loss(
+    cell: RecurrentCell,
+    parameters: &[f64],
+    x: &[f64],
+    weights: &[f64],
+    (n_inputs, n_hidden): (usize, usize),
+) -> f64 {
+    let (w_ih, rest) = parameters.split_at(cell.n_gates() * n_hidden * n_inputs);
+    let (w_hh, bias) = rest.split_at(cell.n_gates() * n_hidden * n_hidden);
     let dot = |row: &[f64], x: &[f64]| row.iter().zip(x).map(|(a, b)| a * b).sum::<f64>();
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
     let mut hidden = vec![0.0; n_hidden];
+    let mut memory = vec![0.0; n_hidden];
     let mut loss = 0.0;
     for (x, weights) in x.chunks(n_inputs).zip(weights.chunks(n_hidden)) {
         let next: Vec<f64> = (0..n_hidden)
@@ -155,10 +215,19 @@ fn reference_loss(parameters: &[f64], x: &[f64], weights: &[f64], (n_inputs, n_h
                 let input = |gate: usize| dot(&w_ih[(gate * n_hidden + unit) * n_inputs..][..n_inputs], x);
                 let state = |gate: usize| dot(&w_hh[(gate * n_hidden + unit) * n_hidden..][..n_hidden], &hidden);
                 let b = |part: usize| bias[part * n_hidden + unit];
-                let r = sigmoid(input(0) + state(0) + b(0));
-                let z = sigmoid(input(1) + state(1) + b(1));
-                let n = (input(2) + b(2) + r * (state(2) + b(3))).tanh();
-                n + z * (hidden[unit] - n)
+                let sum = |gate: usize| input(gate) + state(gate) + b(gate);
+                match cell {
+                    RecurrentCell::Gru => {
+                        let (r, z) = (sigmoid(sum(0)), sigmoid(sum(1)));
+                        let n = (input(2) + b(2) + r * (state(2) + b(3))).tanh();
+                        n + z * (hidden[unit] - n)
+                    }
+                    RecurrentCell::Lstm => {
+                        memory[unit] = sigmoid(sum(1)) * memory[unit] + sigmoid(sum(0)) * sum(2).tanh();
+                        sigmoid(sum(3)) * memory[unit].tanh()
+                    }
+                    RecurrentCell::Rnn => sum(0).tanh(),
+                }
             })
             .collect();
         hidden = next;
@@ -169,67 +238,68 @@ fn reference_loss(parameters: &[f64], x: &[f64], weights: &[f64], (n_inputs, n_h
 
 #[test]
 fn recurrent_gradients_agree_with_finite_differences() -> Result<()> {
-    let (n_steps, n_inputs, n_hidden) = (6, 3, 5);
-    let layer = Layer::random(11, n_inputs, n_hidden);
-    let parameters = [&layer.w_ih[..], &layer.w_hh, &layer.bias].concat();
-    let x = random(12, n_steps * n_inputs, 1.0);
-    let weights = random(13, n_steps * n_hidden, 1.0);
-    let exact = |v: &[f32]| v.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
+    for (cell, n_hidden) in RecurrentCell::ALL.into_iter().flat_map(|cell| [1, 5, 17].map(|n| (cell, n))) {
+        let (n_steps, n_inputs) = (6, 3);
+        let layer = Layer::random(cell, 11, n_inputs, n_hidden);
+        let x = random(12, n_steps * n_inputs, 1.0);
+        let weights = random(13, n_steps * n_hidden, 1.0);
+        let exact = |v: &[f32]| v.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
 
-    let variables = [
-        Var::from_slice(&x, (1, n_steps, n_inputs), &CPU)?,
-        Var::from_slice(&layer.w_ih, (3 * n_hidden, n_inputs), &CPU)?,
-        Var::from_slice(&layer.w_hh, (3 * n_hidden, n_hidden), &CPU)?,
-        Var::from_slice(&layer.bias, 4 * n_hidden, &CPU)?,
-    ];
-    let output = gru_sequence(&variables[0], &variables[1], &variables[2], &variables[3], None)?;
-    let loss = (output * Tensor::from_slice(&weights, (1, n_steps, n_hidden), &CPU)?)?.sum_all()?;
-    let gradients = loss.backward()?;
-    let actual: Vec<f32> =
-        variables.iter().flat_map(|variable| numbers(gradients.get(variable).expect("a gradient"))).collect();
+        let input = Var::from_slice(&x, (1, n_steps, n_inputs), &CPU)?;
+        let [w_ih, w_hh, bias] = layer.variables()?;
+        let (output, _) = recurrent_sequence(cell, &input, &w_ih, &w_hh, &bias, None)?;
+        let loss = (output * Tensor::from_slice(&weights, (1, n_steps, n_hidden), &CPU)?)?.sum_all()?;
+        let gradients = loss.backward()?;
+        let of = |variable| numbers(gradients.get(variable).expect("a gradient"));
+        let actual = [of(&input), of(&w_ih), of(&w_hh), of(&bias)].concat();
 
-    let all = exact(&[&x[..], &parameters].concat());
-    let loss_at = |all: &[f64]| {
-        let (x, parameters) = all.split_at(x.len());
-        reference_loss(parameters, x, &exact(&weights), (n_inputs, n_hidden))
-    };
-    assert!((f64::from(loss.to_scalar::<f32>()?) - loss_at(&all)).abs() < 1e-5);
-    let step = 1e-5;
-    let expected: Vec<f32> = (0..all.len())
-        .map(|i| {
-            let (mut above, mut below) = (all.clone(), all.clone());
-            above[i] += step;
-            below[i] -= step;
-            ((loss_at(&above) - loss_at(&below)) / (2.0 * step)) as f32
-        })
-        .collect();
-    // The differences are good to about 1e-9; what remains is f32 rounding of gradients of magnitude 1.
-    assert_close("gradients", &actual, &expected, 2e-6);
+        let all = exact(&[&x[..], &layer.w_ih, &layer.w_hh, &layer.bias].concat());
+        let loss_at = |all: &[f64]| {
+            let (x, parameters) = all.split_at(x.len());
+            reference_loss(cell, parameters, x, &exact(&weights), (n_inputs, n_hidden))
+        };
+        assert!((f64::from(loss.to_scalar::<f32>()?) - loss_at(&all)).abs() < 1e-5);
+        let step = 1e-5;
+        let expected: Vec<f32> = (0..all.len())
+            .map(|i| {
+                let (mut above, mut below) = (all.clone(), all.clone());
+                above[i] += step;
+                below[i] -= step;
+                ((loss_at(&above) - loss_at(&below)) / (2.0 * step)) as f32
+            })
+            .collect();
+        // The differences are good to about 1e-9; what remains is f32 rounding of gradients of magnitude 1.
+        assert_close(&format!("gradients, {cell:?}, {n_hidden} hidden"), &actual, &expected, 2e-6);
+    }
     Ok(())
 }
 
 #[test]
 fn training_and_running_agree_to_the_bit() -> Result<()> {
-    for (n_rows, n_steps, n_inputs, n_hidden) in SIZES {
-        let layer = Layer::random(21, n_inputs, n_hidden);
+    for (cell, (n_rows, n_steps, n_inputs, n_hidden)) in cells_and_sizes() {
+        let layer = Layer::random(cell, 21, n_inputs, n_hidden);
+        let n_state = layer.state_size();
         let x = random(22, n_rows * n_steps * n_inputs, 1.0);
-        let initial = random(23, n_rows * n_hidden, 1.0);
-        let trained = gru_sequence(
+        let initial = random(23, n_rows * n_state, 1.0);
+        let [w_ih, w_hh, bias] = layer.variables()?;
+        let (trained, trained_state) = recurrent_sequence(
+            cell,
             Var::from_slice(&x, (n_rows, n_steps, n_inputs), &CPU)?.as_tensor(),
-            &Tensor::from_slice(&layer.w_ih, (3 * n_hidden, n_inputs), &CPU)?,
-            &Tensor::from_slice(&layer.w_hh, (3 * n_hidden, n_hidden), &CPU)?,
-            &Tensor::from_slice(&layer.bias, 4 * n_hidden, &CPU)?,
-            Some(&Tensor::from_slice(&initial, (n_rows, n_hidden), &CPU)?),
+            w_ih.as_tensor(),
+            w_hh.as_tensor(),
+            bias.as_tensor(),
+            Some(&Tensor::from_slice(&initial, (n_rows, n_state), &CPU)?),
         )?;
-        let gru = layer.packed(Isa::detect());
-        let mut scratch = GruScratch::default();
+        let packed = layer.packed(Isa::detect());
+        let mut scratch = RecurrentScratch::default();
         for row in 0..n_rows {
-            let mut hidden = initial[row * n_hidden..][..n_hidden].to_vec();
+            let mut state = initial[row * n_state..][..n_state].to_vec();
             let mut output = vec![0.0; n_steps * n_hidden];
             let input = &x[row * n_steps * n_inputs..][..n_steps * n_inputs];
-            gru.sequence(input, n_steps, &mut hidden, &mut scratch, &mut output);
+            packed.sequence(input, n_steps, &mut state, &mut scratch, &mut output);
             assert_eq!(bits(&numbers(&trained.get(row)?)), bits(&output));
-            assert_eq!(bits(&hidden), bits(&output[(n_steps - 1) * n_hidden..]));
+            assert_eq!(bits(&numbers(&trained_state.get(row)?)), bits(&state));
+            assert_eq!(bits(&state[..n_hidden]), bits(&output[(n_steps - 1) * n_hidden..]));
         }
     }
     Ok(())
@@ -245,35 +315,37 @@ proptest! {
         n_inputs in 1usize..50,
         n_hidden in 1usize..70,
         seed: u32,
+        cell in prop::sample::select(&RecurrentCell::ALL[..]),
         chunks in prop::collection::vec(1usize..12, 40),
     ) {
-        let layer = Layer::random(seed.into(), n_inputs, n_hidden);
+        let layer = Layer::random(cell, seed.into(), n_inputs, n_hidden);
+        let n_state = layer.state_size();
         let x = random(u64::from(seed) + 5, n_rows * n_steps * n_inputs, 1.0);
         for isa in supported() {
-            let gru = layer.packed(isa);
+            let packed = layer.packed(isa);
             // One scratch for all sizes: what an earlier call left there must not matter.
-            let mut scratch = GruScratch::default();
-            let mut states = vec![0.0; n_rows * n_hidden];
+            let mut scratch = RecurrentScratch::default();
+            let mut states = vec![0.0; n_rows * n_state];
             let mut batch = vec![0.0; n_rows * n_steps * n_hidden];
-            gru.sequence_batch(&x, n_rows, n_steps, &mut states, &mut scratch, &mut batch);
+            packed.sequence_batch(&x, n_rows, n_steps, &mut states, &mut scratch, &mut batch);
             for row in 0..n_rows {
                 let x = &x[row * n_steps * n_inputs..][..n_steps * n_inputs];
-                let mut hidden = vec![0.0; n_hidden];
+                let mut state = vec![0.0; n_state];
                 let mut output = vec![0.0; n_steps * n_hidden];
                 let mut time = 0;
                 for &chunk in &chunks {
                     let end = (time + chunk).min(n_steps);
-                    gru.sequence(
+                    packed.sequence(
                         &x[time * n_inputs..end * n_inputs],
                         end - time,
-                        &mut hidden,
+                        &mut state,
                         &mut scratch,
                         &mut output[time * n_hidden..end * n_hidden],
                     );
                     time = end;
                 }
                 prop_assert_eq!(bits(&output), bits(&batch[row * n_steps * n_hidden..][..n_steps * n_hidden]));
-                prop_assert_eq!(bits(&hidden), bits(&states[row * n_hidden..][..n_hidden]));
+                prop_assert_eq!(bits(&state), bits(&states[row * n_state..][..n_state]));
             }
         }
     }
@@ -314,20 +386,20 @@ proptest! {
 
 #[test]
 fn instruction_sets_agree() {
-    for (n_rows, n_steps, n_inputs, n_hidden) in SIZES {
-        let layer = Layer::random(31, n_inputs, n_hidden);
+    for (cell, (n_rows, n_steps, n_inputs, n_hidden)) in cells_and_sizes() {
+        let layer = Layer::random(cell, 31, n_inputs, n_hidden);
         let x = random(32, n_rows * n_steps * n_inputs, 1.0);
         let run = |isa: Isa| {
             let mut output = vec![0.0; n_rows * n_steps * n_hidden];
-            let mut hidden = vec![0.0; n_rows * n_hidden];
-            let mut scratch = GruScratch::default();
-            layer.packed(isa).sequence_batch(&x, n_rows, n_steps, &mut hidden, &mut scratch, &mut output);
+            let mut state = vec![0.0; n_rows * layer.state_size()];
+            let mut scratch = RecurrentScratch::default();
+            layer.packed(isa).sequence_batch(&x, n_rows, n_steps, &mut state, &mut scratch, &mut output);
             output
         };
         let portable = run(Isa::Portable);
         for isa in supported() {
             // The portable path rounds products where the target has no fused multiply-add; all others give the same bits.
-            assert_close(&format!("{isa:?} and portable"), &run(isa), &portable, 5e-6);
+            assert_close(&format!("{cell:?}, {isa:?} and portable"), &run(isa), &portable, 5e-6);
         }
         if Isa::Avx512.is_supported() && Isa::Avx2.is_supported() {
             assert_eq!(bits(&run(Isa::Avx512)), bits(&run(Isa::Avx2)));
@@ -338,14 +410,15 @@ fn instruction_sets_agree() {
 #[test]
 fn nan_stays_in_its_row() {
     let (n_rows, n_steps, n_inputs, n_hidden) = (11, 6, 20, 37);
-    let layer = Layer::random(41, n_inputs, n_hidden);
-    let clean = random(42, n_rows * n_steps * n_inputs, 1.0);
-    for isa in supported() {
-        let gru = layer.packed(isa);
-        let mut scratch = GruScratch::default();
+    for (isa, cell) in supported().flat_map(|isa| RecurrentCell::ALL.map(|cell| (isa, cell))) {
+        let layer = Layer::random(cell, 41, n_inputs, n_hidden);
+        let clean = random(42, n_rows * n_steps * n_inputs, 1.0);
+        let packed = layer.packed(isa);
+        let mut scratch = RecurrentScratch::default();
         let mut run = |x: &[f32]| {
             let mut output = vec![0.0; n_rows * n_steps * n_hidden];
-            gru.sequence_batch(x, n_rows, n_steps, &mut vec![0.0; n_rows * n_hidden], &mut scratch, &mut output);
+            let mut state = vec![0.0; n_rows * layer.state_size()];
+            packed.sequence_batch(x, n_rows, n_steps, &mut state, &mut scratch, &mut output);
             output
         };
         let expected = run(&clean);
@@ -356,14 +429,16 @@ fn nan_stays_in_its_row() {
         for (place, (y, expected)) in output.chunks(n_hidden).zip(expected.chunks(n_hidden)).enumerate() {
             let (row, step) = (place / n_steps, place % n_steps);
             if row == bad_row && step >= bad_step {
-                assert!(y.iter().all(|y| y.is_nan()), "{isa:?}: row {row} step {step} hides the NaN");
+                assert!(y.iter().all(|y| y.is_nan()), "{cell:?}, {isa:?}: row {row} step {step} hides the NaN");
             } else {
-                assert_eq!(bits(y), bits(expected), "{isa:?}: the NaN spread to row {row} step {step}");
+                assert_eq!(bits(y), bits(expected), "{cell:?}, {isa:?}: the NaN spread to row {row} step {step}");
             }
         }
         // The scratch memory saw the NaN; a clean call after it does not.
         assert_eq!(bits(&run(&clean)), bits(&expected));
-
+    }
+    for isa in supported() {
+        let layer = Layer::random(RecurrentCell::Gru, 41, n_inputs, n_hidden);
         let dense = PackedDense::with_isa(isa, &layer.w_hh, &layer.bias[..3 * n_hidden]);
         let mut output = vec![0.0; 3 * 3 * n_hidden];
         let mut rows = random(43, 3 * n_hidden, 1.0);
@@ -431,8 +506,18 @@ fn convolution_and_its_gradients_agree_with_candle() -> Result<()> {
 #[test]
 fn wrong_shapes_are_refused_by_name() {
     let zeros = |shape: &[usize]| Tensor::zeros(shape, DType::F32, &CPU).expect("zeros");
-    let error = gru_sequence(&zeros(&[2, 3, 4]), &zeros(&[15, 4]), &zeros(&[15, 6]), &zeros(&[20]), None).unwrap_err();
-    assert!(error.to_string().contains("gru_sequence"), "{error}");
+    for cell in RecurrentCell::ALL {
+        let (lines, biases) = (cell.n_gates() * 5, cell.n_bias_parts() * 5);
+        let run = |w_hh: &[usize], state: &[usize]| {
+            let (x, w_ih, bias) = (zeros(&[2, 3, 4]), zeros(&[lines, 4]), zeros(&[biases]));
+            recurrent_sequence(cell, &x, &w_ih, &zeros(w_hh), &bias, Some(&zeros(state)))
+        };
+        let error = run(&[lines, 6], &[2, cell.state_size(5)]).unwrap_err().to_string();
+        assert!(error.contains("recurrent_sequence") && error.contains(cell.name()), "{error}");
+        let error = run(&[lines, 5], &[2, 7]).unwrap_err().to_string();
+        assert!(error.contains(&format!("expected (2, {})", cell.state_size(5))), "{error}");
+        assert!(run(&[lines, 5], &[2, cell.state_size(5)]).is_ok());
+    }
     let shape = ConvShape { kernel: 4, stride: 2, activation: Activation::Relu };
     let error = unfold_conv(&zeros(&[1, 3, 2]), &zeros(&[5, 8]), &zeros(&[5]), shape).unwrap_err();
     assert!(error.to_string().contains("does not fit in 3"), "{error}");
@@ -440,12 +525,12 @@ fn wrong_shapes_are_refused_by_name() {
 
 #[test]
 fn gradient_is_taken_once() -> Result<()> {
-    let layer = Layer::random(61, 2, 3);
-    let w_ih = Var::from_slice(&layer.w_ih, (9, 2), &CPU)?;
-    let w_hh = Tensor::from_slice(&layer.w_hh, (9, 3), &CPU)?;
-    let bias = Tensor::from_slice(&layer.bias, 12, &CPU)?;
-    let loss = gru_sequence(&tensor(62, &[1, 4, 2], 1.0), &w_ih, &w_hh, &bias, None)?.sum_all()?;
-    loss.backward()?;
-    assert!(loss.backward().unwrap_err().to_string().contains("already taken"));
+    for cell in RecurrentCell::ALL {
+        let [w_ih, w_hh, bias] = Layer::random(cell, 61, 2, 3).variables()?;
+        let (output, _) = recurrent_sequence(cell, &tensor(62, &[1, 4, 2], 1.0), &w_ih, &w_hh, &bias, None)?;
+        let loss = output.sum_all()?;
+        loss.backward()?;
+        assert!(loss.backward().unwrap_err().to_string().contains("already taken"));
+    }
     Ok(())
 }

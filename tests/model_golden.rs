@@ -1,9 +1,9 @@
-//! The GRU against PyTorch's numbers, forward and backward; `data/gru_golden.py` made them.
+//! The recurrent layers against PyTorch's numbers, forward and backward; `data/recurrent_golden.py` made them.
 
 use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor, Var};
-use tripword::kernels::{GruScratch, PackedGru, gru_sequence};
+use tripword::kernels::{PackedRecurrent, RecurrentCell, RecurrentScratch, recurrent_sequence};
 
 const INPUTS: usize = 3;
 const HIDDEN: usize = 4;
@@ -12,62 +12,95 @@ const TIME: usize = 5;
 /// Both sides compute in single precision; the numbers are stored with eight decimals.
 const TOLERANCE: f32 = 5e-6;
 
-fn golden() -> BTreeMap<String, Vec<f32>> {
-    serde_json::from_str(include_str!("data/gru_golden.json")).unwrap()
+type Golden = BTreeMap<String, Vec<f32>>;
+
+/// Every kind of cell with its numbers.
+fn golden() -> impl Iterator<Item = (RecurrentCell, Golden)> {
+    RecurrentCell::ALL.into_iter().map(|cell| {
+        let text = match cell {
+            RecurrentCell::Gru => include_str!("data/gru_golden.json"),
+            RecurrentCell::Lstm => include_str!("data/lstm_golden.json"),
+            RecurrentCell::Rnn => include_str!("data/rnn_golden.json"),
+        };
+        (cell, serde_json::from_str(text).unwrap())
+    })
 }
 
-/// `[b_r, b_z, b_in, b_hn]` of PyTorch's two bias vectors.
-fn folded_bias(golden: &BTreeMap<String, Vec<f32>>) -> Vec<f32> {
-    let (b_ih, b_hh) = (&golden["b_ih"], &golden["b_hh"]);
-    let sums = (0..2 * HIDDEN).map(|i| b_ih[i] + b_hh[i]);
-    sums.chain(b_ih[2 * HIDDEN..].iter().copied()).chain(b_hh[2 * HIDDEN..].iter().copied()).collect()
+/// The bias of our layer from `summed` of PyTorch's two: those of the GRU's n stay apart, all others are sums.
+fn folded(cell: RecurrentCell, b_ih: &[f32], b_hh: &[f32], summed: impl Fn(f32, f32) -> f32) -> Vec<f32> {
+    let n_apart = (cell.n_bias_parts() - cell.n_gates()) * HIDDEN;
+    let (ih, ih_apart) = b_ih.split_at(b_ih.len() - n_apart);
+    let (hh, hh_apart) = b_hh.split_at(b_hh.len() - n_apart);
+    ih.iter().zip(hh).map(|(&a, &b)| summed(a, b)).chain(ih_apart.iter().chain(hh_apart).copied()).collect()
 }
 
-fn assert_close(name: &str, ours: &[f32], theirs: &[f32]) {
-    assert_eq!(ours.len(), theirs.len(), "{name}");
+fn bias(cell: RecurrentCell, golden: &Golden) -> Vec<f32> {
+    folded(cell, &golden["b_ih"], &golden["b_hh"], |a, b| a + b)
+}
+
+/// The state before the first step: h, and behind it the LSTM's c.
+fn initial(golden: &Golden, row: usize) -> Vec<f32> {
+    let row = row * HIDDEN..(row + 1) * HIDDEN;
+    let memory = golden.get("c0").map_or(&[][..], |memory| &memory[row.clone()]);
+    [&golden["h0"][row], memory].concat()
+}
+
+fn assert_close(cell: RecurrentCell, name: &str, ours: &[f32], theirs: &[f32]) {
+    assert_eq!(ours.len(), theirs.len(), "{cell:?} {name}");
     for (i, (ours, theirs)) in ours.iter().zip(theirs).enumerate() {
-        assert!((ours - theirs).abs() <= TOLERANCE * theirs.abs().max(1.0), "{name}[{i}]: {ours} {theirs}");
+        assert!((ours - theirs).abs() <= TOLERANCE * theirs.abs().max(1.0), "{cell:?} {name}[{i}]: {ours} {theirs}");
     }
 }
 
 #[test]
 fn training_agrees_with_pytorch() {
-    let golden = golden();
     let var = |values: &[f32], shape: &[usize]| {
         Var::from_tensor(&Tensor::from_slice(values, shape, &Device::Cpu).unwrap()).unwrap()
     };
-    let x = var(&golden["x"], &[BATCH, TIME, INPUTS]);
-    let w_ih = var(&golden["w_ih"], &[3 * HIDDEN, INPUTS]);
-    let w_hh = var(&golden["w_hh"], &[3 * HIDDEN, HIDDEN]);
-    let bias = var(&folded_bias(&golden), &[4 * HIDDEN]);
-    let h0 = Tensor::from_slice(&golden["h0"], (BATCH, HIDDEN), &Device::Cpu).unwrap();
-    let y = gru_sequence(&x, &w_ih, &w_hh, &bias, Some(&h0)).unwrap();
     let flat = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
-    assert_close("y", &flat(&y), &golden["y"]);
+    for (cell, golden) in golden() {
+        let n_lines = cell.n_gates() * HIDDEN;
+        let x = var(&golden["x"], &[BATCH, TIME, INPUTS]);
+        let w_ih = var(&golden["w_ih"], &[n_lines, INPUTS]);
+        let w_hh = var(&golden["w_hh"], &[n_lines, HIDDEN]);
+        let bias = var(&bias(cell, &golden), &[cell.n_bias_parts() * HIDDEN]);
+        let state: Vec<f32> = (0..BATCH).flat_map(|row| initial(&golden, row)).collect();
+        let state = Tensor::from_vec(state, (BATCH, cell.state_size(HIDDEN)), &Device::Cpu).unwrap();
+        let (y, last_state) = recurrent_sequence(cell, &x, &w_ih, &w_hh, &bias, Some(&state)).unwrap();
+        assert_close(cell, "y", &flat(&y), &golden["y"]);
+        if let Some(last_memory) = golden.get("cn") {
+            assert_close(cell, "cn", &flat(&last_state.narrow(1, HIDDEN, HIDDEN).unwrap()), last_memory);
+        }
 
-    let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
-    let gradient = |var: &Var| flat(gradients.get(var).unwrap());
-    assert_close("dx", &gradient(&x), &golden["dx"]);
-    assert_close("dw_ih", &gradient(&w_ih), &golden["dw_ih"]);
-    assert_close("dw_hh", &gradient(&w_hh), &golden["dw_hh"]);
-    // The gradient of a sum is that of each summand.
-    let expected: Vec<f32> = golden["db_ih"].iter().chain(&golden["db_hh"][2 * HIDDEN..]).copied().collect();
-    assert_close("dbias", &gradient(&bias), &expected);
+        let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        let gradient = |var: &Var| flat(gradients.get(var).unwrap());
+        assert_close(cell, "dx", &gradient(&x), &golden["dx"]);
+        assert_close(cell, "dw_ih", &gradient(&w_ih), &golden["dw_ih"]);
+        assert_close(cell, "dw_hh", &gradient(&w_hh), &golden["dw_hh"]);
+        // The gradient of a sum is that of each summand.
+        let expected = folded(cell, &golden["db_ih"], &golden["db_hh"], |of_either, _| of_either);
+        assert_close(cell, "dbias", &gradient(&bias), &expected);
+    }
 }
 
 #[test]
 fn running_agrees_with_pytorch_step_by_step() {
-    let golden = golden();
-    let gru = PackedGru::new(&golden["w_ih"], &golden["w_hh"], &folded_bias(&golden));
-    let mut scratch = GruScratch::default();
-    for row in 0..BATCH {
-        let mut hidden = golden["h0"][row * HIDDEN..(row + 1) * HIDDEN].to_vec();
-        for step in 0..TIME {
-            let at = row * TIME + step;
-            let mut output = vec![0.0; HIDDEN];
-            gru.sequence(&golden["x"][at * INPUTS..(at + 1) * INPUTS], 1, &mut hidden, &mut scratch, &mut output);
-            assert_close("y", &output, &golden["y"][at * HIDDEN..(at + 1) * HIDDEN]);
-            assert_eq!(hidden, output);
+    for (cell, golden) in golden() {
+        let layer = PackedRecurrent::new(cell, &golden["w_ih"], &golden["w_hh"], &bias(cell, &golden));
+        let mut scratch = RecurrentScratch::default();
+        for row in 0..BATCH {
+            let mut state = initial(&golden, row);
+            for step in 0..TIME {
+                let at = row * TIME + step;
+                let mut output = vec![0.0; HIDDEN];
+                let x = &golden["x"][at * INPUTS..(at + 1) * INPUTS];
+                layer.sequence(x, 1, &mut state, &mut scratch, &mut output);
+                assert_close(cell, "y", &output, &golden["y"][at * HIDDEN..(at + 1) * HIDDEN]);
+                assert_eq!(state[..HIDDEN], output);
+            }
+            if let Some(last_memory) = golden.get("cn") {
+                assert_close(cell, "cn", &state[HIDDEN..], &last_memory[row * HIDDEN..(row + 1) * HIDDEN]);
+            }
         }
     }
 }

@@ -2,9 +2,10 @@
 
 mod common;
 
-use common::{random_bundle, random_sound};
+use common::{random_bundle_of, random_sound};
 use tripword::audio::resample::Resampler;
 use tripword::features::{FeatureConfig, FeatureExtractor};
+use tripword::model::RecurrentCell;
 use tripword::pipeline::{FeatureBlock, FeatureStage, InferenceStage};
 use tripword::units::SampleRate;
 
@@ -32,22 +33,24 @@ fn features_allocate_nothing_once_warm() {
 
 #[test]
 fn features_network_and_triggers_allocate_nothing_once_warm() {
-    let bundle = random_bundle(3);
-    let mut feature_stage = FeatureStage::new(&bundle.manifest);
-    let mut inference_stage = InferenceStage::new(&bundle);
-    let mut block = FeatureBlock::default();
-    let samples = random_sound(3, 16_000 * 20);
-    let mut n_detections = 0;
-    let mut push_all = || {
-        for portion in samples.chunks(PORTION_SAMPLES) {
-            if feature_stage.push(portion, &mut block) {
-                inference_stage.push(&block, |_| {}, |_| n_detections += 1);
+    for cell in RecurrentCell::ALL {
+        let bundle = random_bundle_of(cell, 3);
+        let mut feature_stage = FeatureStage::new(&bundle.manifest);
+        let mut inference_stage = InferenceStage::new(&bundle);
+        let mut block = FeatureBlock::default();
+        let samples = random_sound(3, 16_000 * 20);
+        let mut n_detections = 0;
+        let mut push_all = || {
+            for portion in samples.chunks(PORTION_SAMPLES) {
+                if feature_stage.push(portion, &mut block) {
+                    inference_stage.push(&block, |_| {}, |_| n_detections += 1);
+                }
             }
-        }
-    };
-    push_all();
-    assert_eq!(n_allocations(push_all), 0);
-    assert!(n_detections > 2, "words were heard meanwhile");
+        };
+        push_all();
+        assert_eq!(n_allocations(push_all), 0, "{cell:?}");
+        assert!(n_detections > 2, "words were heard meanwhile: {cell:?}");
+    }
 }
 
 #[test]

@@ -3,13 +3,14 @@
 mod common;
 
 use common::{
-    Random, manifest, random_bundle, random_bundle_with_second_look, random_sound, random_weights, small_model,
+    Random, manifest, random_bundle, random_bundle_of, random_bundle_with_second_look, random_sound, random_weights,
+    small_model,
 };
 use proptest::prelude::*;
 use tripword::bundle::Bundle;
 use tripword::detector::Detection;
 use tripword::features::{Compression, FeatureConfig, FeatureExtractor};
-use tripword::model::{Network, StreamingNetwork};
+use tripword::model::{ModelConfig, Network, RecurrentCell, StreamingNetwork};
 use tripword::pipeline::{FeatureBlock, FeatureStage, InferenceStage};
 
 #[derive(Debug, PartialEq)]
@@ -72,11 +73,16 @@ fn hear(bundle: &Bundle, samples: &[f32], chunk: impl FnMut() -> usize) -> Heard
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn any_chunking_gives_the_same_events(seed in 1u64..1_000_000, n_samples in 1usize..60_000, longest in 1usize..5_000) {
-        let bundle = if seed % 2 == 0 { random_bundle(seed) } else { random_bundle_with_second_look(seed) };
+        let bundle = match seed % 4 {
+            0 => random_bundle(seed),
+            1 => random_bundle_of(RecurrentCell::Lstm, seed),
+            2 => random_bundle_of(RecurrentCell::Rnn, seed),
+            _ => random_bundle_with_second_look(seed),
+        };
         let samples = random_sound(seed, n_samples);
         let whole = hear(&bundle, &samples, || usize::MAX);
         let mut random = Random::new(seed);
@@ -126,9 +132,11 @@ proptest! {
 
 #[test]
 fn random_bundles_do_fire_so_that_equal_events_mean_something() {
-    let n_events: usize =
-        (1..20).map(|seed| hear(&random_bundle(seed), &random_sound(seed, 60_000), || 999).detections.len()).sum();
-    assert!(n_events > 20, "{n_events}");
+    for cell in RecurrentCell::ALL {
+        let n_events = |seed| hear(&random_bundle_of(cell, seed), &random_sound(seed, 60_000), || 999).detections.len();
+        let n_events: usize = (1..20).map(n_events).sum();
+        assert!(n_events > 20, "{cell:?}: {n_events}");
+    }
 }
 
 #[test]
@@ -156,32 +164,42 @@ fn bad_samples_neither_panic_nor_stay() {
 
 #[test]
 fn training_and_running_compute_the_same_probabilities() {
-    let (config, n_mels, n_words) = (small_model(), 40, 3);
-    let weights = random_weights(&config, n_mels, n_words, 5);
-    let mut frames = Vec::new();
-    FeatureExtractor::new(&FeatureConfig::default()).push(&random_sound(5, 16_000 * 4), &mut frames);
-    let n_frames = frames.len() / n_mels / config.frames_per_step() * config.frames_per_step();
-    frames.truncate(n_frames * n_mels);
+    let (n_mels, n_words) = (40, 3);
+    for cell in RecurrentCell::ALL {
+        let config = ModelConfig { cell, ..small_model() };
+        let weights = random_weights(&config, n_mels, n_words, 5);
+        let mut frames = Vec::new();
+        FeatureExtractor::new(&FeatureConfig::default()).push(&random_sound(5, 16_000 * 4), &mut frames);
+        let n_frames = frames.len() / n_mels / config.frames_per_step() * config.frames_per_step();
+        frames.truncate(n_frames * n_mels);
 
-    let network = Network::new(&config, n_mels, &weights).unwrap();
-    let features = candle_core::Tensor::from_slice(&frames, (1, n_frames, n_mels), &candle_core::Device::Cpu).unwrap();
-    let (logits, _) = network.seq(&features, &network.zero_state(1).unwrap(), &mut ()).unwrap();
-    let trained = candle_nn::ops::sigmoid(&logits).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        // In pieces, as over several mixes: the state is carried.
+        let network = Network::new(&config, n_mels, &weights).unwrap();
+        let mut network_state = network.zero_state(1).unwrap();
+        let mut trained = Vec::new();
+        for piece in frames.chunks(13 * config.frames_per_step() * n_mels) {
+            let shape = (1, piece.len() / n_mels, n_mels);
+            let features = candle_core::Tensor::from_slice(piece, shape, &candle_core::Device::Cpu).unwrap();
+            let (logits, next) = network.seq(&features, &network_state, &mut ()).unwrap();
+            network_state = next;
+            trained.extend(candle_nn::ops::sigmoid(&logits).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap());
+        }
 
-    let streaming = StreamingNetwork::new(&config, n_mels, n_words, &weights).unwrap();
-    let mut state = streaming.zero_state();
-    let mut run = Vec::new();
-    for step in frames.chunks(config.frames_per_step() * n_mels) {
-        let mut probabilities = vec![0.0; n_words];
-        streaming.step(&mut state, step, &mut probabilities);
-        run.extend(probabilities);
+        let streaming = StreamingNetwork::new(&config, n_mels, n_words, &weights).unwrap();
+        let mut state = streaming.zero_state();
+        let mut run = Vec::new();
+        for step in frames.chunks(config.frames_per_step() * n_mels) {
+            let mut probabilities = vec![0.0; n_words];
+            streaming.step(&mut state, step, &mut probabilities);
+            run.extend(probabilities);
+        }
+        assert_eq!(trained.len(), run.len());
+        // Convolutions and recurrence agree to the bit; candle's head sums in another order.
+        for (trained, run) in trained.iter().zip(&run) {
+            assert!((trained - run).abs() < 1e-5, "{cell:?}: {trained} {run}");
+        }
+        assert_eq!(state.n_steps(), (n_frames / config.frames_per_step()) as u64);
     }
-    assert_eq!(trained.len(), run.len());
-    // Convolutions and recurrence agree to the bit; candle's head sums in another order.
-    for (trained, run) in trained.iter().zip(&run) {
-        assert!((trained - run).abs() < 1e-5, "{trained} {run}");
-    }
-    assert_eq!(state.n_steps(), (n_frames / config.frames_per_step()) as u64);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::builtin::BUILTIN_MODELS;
 use super::{BundleError, FORMAT_VERSION, MANIFEST_FILE, Manifest, WEIGHTS_FILE};
 use crate::difference::first_difference;
-use crate::model::{StreamingNetwork, Weights, WeightsFile};
+use crate::model::{RecurrentCell, StreamingNetwork, Weights, WeightsFile};
 use crate::names::same_word;
 
 /// A model that has passed every check and is ready to run.
@@ -185,16 +185,17 @@ pub(super) fn weights_metadata(manifest: &Manifest) -> HashMap<String, String> {
 /// Everything the weights cannot be used without. The warm-up is not part of it: that is a setting of running.
 fn trained_for(manifest: &Manifest) -> Value {
     let words: Vec<&str> = manifest.words.iter().map(|word| word.name.as_str()).collect();
-    let model = &manifest.model;
-    json!({
-        "features": manifest.features,
-        "model": {
-            "convolutions": model.convolutions,
-            "hidden_size": model.hidden_size,
-            "n_layers": model.n_layers,
-        },
-        "words": words,
-    })
+    let config = &manifest.model;
+    let mut model = json!({
+        "convolutions": config.convolutions,
+        "hidden_size": config.hidden_size,
+        "n_layers": config.n_layers,
+    });
+    // A GRU goes unsaid, as in weights from before there was a choice.
+    if config.cell != RecurrentCell::Gru {
+        model["cell"] = json!(config.cell);
+    }
+    json!({ "features": manifest.features, "model": model, "words": words })
 }
 
 fn check_metadata(place: &str, manifest: &Manifest, metadata: &HashMap<String, String>) -> Result<(), BundleError> {

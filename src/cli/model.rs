@@ -44,14 +44,25 @@ pub(super) fn run(args: &ModelArgs, mut context: Context) -> Result<Outcome> {
         return Ok(Outcome::Success);
     }
     print_line(&format!("{}: {}", manifest.name, manifest.description))?;
+    let networks = match bundle.weights.n_networks() {
+        1 => String::new(),
+        n => format!("{n} networks of "),
+    };
     print_line(&format!(
-        "  {} parameters, {} layers of {}, a step every {} ms; licence {}",
+        "  {} parameters, {networks}{} {} layers of {}, a step every {} ms; licence {}",
         manifest.weights.n_parameters,
         manifest.model.n_layers,
+        manifest.model.cell.name().to_uppercase(),
         manifest.model.hidden_size,
         crate::pipeline::samples_per_step(manifest) * 1000 / u64::from(manifest.features.sample_rate_hz),
         manifest.license,
     ))?;
+    if let Some(look) = manifest.second_look.filter(|_| !networks.is_empty()) {
+        print_line(&format!(
+            "  the first network listens, the others hear what it gives a probability of {} or more",
+            look.proposal_probability
+        ))?;
+    }
     let training = &manifest.training;
     print_line(&format!(
         "  trained for {} steps ({:.0} h of mixes), seed {}; validated on {:.1} h of negatives",

@@ -55,28 +55,29 @@ impl SupportedIsa {
     }
 }
 
-/// Defines `unsafe fn $name(isa, args)`, which runs the generic `$body::<S>(args)` compiled for `isa`.
+/// Defines `unsafe fn $name(isa, args)`, which runs the generic `$body::<S>(args)` compiled for `isa`; further generic
+/// arguments of the body are written behind it.
 ///
 /// The body and all it calls must be `#[inline(always)]`, so that they take on the target features of the function they
 /// end up in. Calling the result is sound when the contract of `$body` holds.
 macro_rules! per_isa {
-    ($name:ident = $body:ident($args:ty)) => {
+    ($name:ident = $body:ident $(::<$($generic:tt),+>)?($args:ty)) => {
         unsafe fn $name(isa: $crate::kernels::isa::SupportedIsa, args: &$args) {
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f")]
             unsafe fn avx512(args: &$args) {
                 // SAFETY: the caller keeps the body's contract; the target feature is enabled on this function.
-                unsafe { $body::<$crate::kernels::simd::Avx512>(args) }
+                unsafe { $body::<$crate::kernels::simd::Avx512 $(, $($generic),+)?>(args) }
             }
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx2,fma")]
             unsafe fn avx2(args: &$args) {
                 // SAFETY: as above.
-                unsafe { $body::<$crate::kernels::simd::Avx2>(args) }
+                unsafe { $body::<$crate::kernels::simd::Avx2 $(, $($generic),+)?>(args) }
             }
             unsafe fn portable(args: &$args) {
                 // SAFETY: as above; no target feature is needed.
-                unsafe { $body::<$crate::kernels::simd::Portable>(args) }
+                unsafe { $body::<$crate::kernels::simd::Portable $(, $($generic),+)?>(args) }
             }
             // SAFETY: the processor supports `isa`; the caller keeps the body's contract.
             unsafe {

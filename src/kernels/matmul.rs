@@ -3,7 +3,7 @@
 
 use super::isa::{SupportedIsa, per_isa};
 use super::panels::Panels;
-use super::simd::{LANES, Simd};
+use super::simd::{LANES, Simd, tile_fits};
 
 /// Accumulators of a register tile: `ROWS` rows, `P` panels, `G` gates.
 pub(super) type Tile<V, const ROWS: usize, const P: usize, const G: usize> = [[[V; G]; P]; ROWS];
@@ -137,8 +137,9 @@ pub(super) fn multiply(isa: SupportedIsa, product: Product<'_>, output: OutputRo
     unsafe {
         match weights.n_gates {
             1 => run_plain(isa, &args),
-            3 => run_gated(isa, &args),
-            n => unreachable!("panels have 1 or 3 gates, not {n}"),
+            3 => run_three_gates(isa, &args),
+            4 => run_four_gates(isa, &args),
+            n => unreachable!("panels have 1, 3 or 4 gates, not {n}"),
         }
     }
 }
@@ -161,7 +162,8 @@ struct Args {
 }
 
 per_isa!(run_plain = plain(Args));
-per_isa!(run_gated = gated(Args));
+per_isa!(run_three_gates = gated::<3>(Args));
+per_isa!(run_four_gates = gated::<4>(Args));
 
 /// # Safety
 /// The pointers hold what [`multiply`] checks, and the panels have one gate.
@@ -194,21 +196,21 @@ unsafe fn plain<S: Simd>(args: &Args) {
 }
 
 /// # Safety
-/// The pointers hold what [`multiply`] checks, and the panels have three gates.
+/// The pointers hold what [`multiply`] checks, and the panels have `G` gates.
 #[inline(always)]
-unsafe fn gated<S: Simd>(args: &Args) {
+unsafe fn gated<S: Simd, const G: usize>(args: &Args) {
     // SAFETY: groups cover each panel once.
     unsafe {
         if args.n_rows == 1 {
             for (first, n) in groups(args.n_panels, 2) {
                 match n {
-                    1 => block::<S, 1, 1, 3>(args, 0, first),
-                    _ => block::<S, 1, 2, 3>(args, 0, first),
+                    1 => block::<S, 1, 1, G>(args, 0, first),
+                    _ => block::<S, 1, 2, G>(args, 0, first),
                 }
             }
         } else {
             for panel in 0..args.n_panels {
-                all_rows::<S, 1, 3>(args, panel);
+                all_rows::<S, 1, G>(args, panel);
             }
         }
     }
@@ -223,17 +225,19 @@ unsafe fn all_rows<S: Simd, const P: usize, const G: usize>(args: &Args, panel: 
     let mut row = 0;
     // SAFETY: rows stay below n_rows.
     unsafe {
-        if S::TILE_ROWS >= 8 {
+        if tile_fits::<S>(8, P * G) {
             while row + 8 <= args.n_rows {
                 block::<S, 8, P, G>(args, row, panel);
                 row += 8;
             }
-            if row + 4 <= args.n_rows {
+        }
+        if tile_fits::<S>(4, P * G) {
+            while row + 4 <= args.n_rows {
                 block::<S, 4, P, G>(args, row, panel);
                 row += 4;
             }
         }
-        if S::TILE_ROWS >= 2 {
+        if tile_fits::<S>(2, P * G) {
             while row + 2 <= args.n_rows {
                 block::<S, 2, P, G>(args, row, panel);
                 row += 2;

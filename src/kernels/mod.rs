@@ -1,4 +1,4 @@
-//! The arithmetic under the network: dense layers and gated recurrent units on plain `f32` slices, and the same as
+//! The arithmetic under the network: dense and recurrent layers on plain `f32` slices, and the same as
 //! differentiable operations on candle tensors.
 //!
 //! The rule of the house is **one order of summation**. Every output number is one chain of fused multiply-adds over
@@ -7,8 +7,8 @@
 //! recording and a training batch agree to the last bit, and a row that holds a NaN leaves the others alone.
 //!
 //! * [`PackedDense`]: a dense layer; with overlapping rows, a strided convolution over time.
-//! * [`PackedGru`]: a recurrent layer that carries its hidden state from call to call.
-//! * [`gru_sequence`], [`unfold_conv`]: both for training, with hand-written gradients.
+//! * [`PackedRecurrent`]: a recurrent layer, GRU, LSTM or plain, that carries its state from call to call.
+//! * [`recurrent_sequence`], [`unfold_conv`]: both for training, with hand-written gradients.
 //! * [`Isa`]: which instructions do the work. AVX-512 and AVX2 give the same bits; the portable path does too wherever
 //!   the target fuses multiply-adds, and stays within a few units in the last place elsewhere.
 //!
@@ -19,19 +19,15 @@ mod activation;
 mod aligned;
 mod conv_op;
 mod dense;
-mod gru;
-mod gru_backward;
-mod gru_op;
-mod gru_step;
 mod isa;
 mod matmul;
 mod outer;
 mod panels;
+mod recurrent;
 mod simd;
 mod tensor;
 
 pub use conv_op::{ConvShape, unfold_conv};
 pub use dense::{Activation, PackedDense};
-pub use gru::{GruScratch, PackedGru};
-pub use gru_op::gru_sequence;
 pub use isa::Isa;
+pub use recurrent::{PackedRecurrent, RecurrentCell, RecurrentScratch, recurrent_sequence};

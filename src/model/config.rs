@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::kernels::RecurrentCell;
 use crate::units::Milliseconds;
 
 /// One causal strided convolution over time, followed by a ReLU.
@@ -22,9 +23,12 @@ pub struct ConvolutionConfig {
 pub struct ModelConfig {
     /// From the features inwards.
     pub convolutions: Vec<ConvolutionConfig>,
-    /// Width of every GRU layer.
+    /// The cell of the recurrent layers; a GRU where nothing is said, as in models from before there was a choice.
+    #[serde(default)]
+    pub cell: RecurrentCell,
+    /// Width of every recurrent layer.
     pub hidden_size: usize,
-    /// Number of GRU layers.
+    /// Number of recurrent layers.
     pub n_layers: usize,
     /// Audio at the start of a stream for which the state has not settled: its steps run, its events are suppressed
     /// and counted.
@@ -39,6 +43,7 @@ impl Default for ModelConfig {
                 ConvolutionConfig { channels: 96, kernel: 10, stride: 4 },
                 ConvolutionConfig { channels: 96, kernel: 5, stride: 2 },
             ],
+            cell: RecurrentCell::Gru,
             hidden_size: 96,
             n_layers: 2,
             warm_up_ms: Milliseconds(240),
@@ -116,6 +121,18 @@ mod tests {
         let config = ModelConfig::default();
         config.validate().unwrap();
         assert_eq!(config.frames_per_step(), 8);
+    }
+
+    #[test]
+    fn a_configuration_without_a_cell_is_of_a_gru_and_an_unknown_cell_is_told_the_choices() {
+        let text = "convolutions = []\nhidden_size = 8\nn_layers = 1\nwarm_up_ms = 0\n";
+        assert_eq!(toml::from_str::<ModelConfig>(text).unwrap().cell, RecurrentCell::Gru);
+        for cell in RecurrentCell::ALL {
+            let text = format!("{text}cell = \"{}\"\n", cell.name());
+            assert_eq!(toml::from_str::<ModelConfig>(&text).unwrap().cell, cell);
+        }
+        let message = toml::from_str::<ModelConfig>(&format!("{text}cell = \"gur\"\n")).unwrap_err().to_string();
+        assert!(message.contains("unknown variant `gur`, expected one of `gru`, `lstm`, `rnn`"), "{message}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Features to probabilities: causal strided convolutions, stacked GRU layers, one sigmoid for each word.
+//! Features to probabilities: causal strided convolutions, stacked recurrent layers, one sigmoid for each word.
 //!
-//! `features (time, n_mels) → convolutions → GRU × n_layers → head → probabilities (steps, n_words)`
+//! `features (time, n_mels) → convolutions → (GRU, LSTM or plain RNN) × n_layers → head → probabilities (steps, n_words)`
 //!
 //! A model may hold several networks of one shape: the mean of their logits decides, always or, with a second look
 //! ([`SecondLookConfig`]), around what the first of them takes for a word.
@@ -23,3 +23,5 @@ pub use second_look::SecondLookConfig;
 pub use streaming::{StreamingNetwork, StreamingState};
 pub use weights::{Weights, WeightsError};
 pub use weights_file::WeightsFile;
+
+pub use crate::kernels::RecurrentCell;

@@ -4,15 +4,15 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::{Linear, Module};
 
 use super::{ModelConfig, Weights, WeightsError};
-use crate::kernels::{Activation, ConvShape, gru_sequence, unfold_conv};
+use crate::kernels::{Activation, ConvShape, recurrent_sequence, unfold_conv};
 
 /// What a batch of streams carries from one sequence to the next.
 #[derive(Debug, Clone)]
 pub struct NetworkState {
     /// For each convolution the inputs that its next outputs still need, `(batch, kernel − stride, inputs)`.
     pub convolution_tails: Vec<Tensor>,
-    /// For each GRU layer `(batch, hidden)`.
-    pub hidden: Vec<Tensor>,
+    /// For each recurrent layer `(batch, state)`: h, and behind it the LSTM's c.
+    pub recurrent: Vec<Tensor>,
 }
 
 /// Masks that zero a part of the activations while training; without them nothing is dropped.
@@ -36,7 +36,7 @@ struct Layer {
     bias: Tensor,
 }
 
-struct GruLayer {
+struct RecurrentLayer {
     weight_ih: Tensor,
     weight_hh: Tensor,
     bias: Tensor,
@@ -47,7 +47,7 @@ pub struct Network {
     config: ModelConfig,
     n_mels: usize,
     convolutions: Vec<Layer>,
-    gru: Vec<GruLayer>,
+    recurrent: Vec<RecurrentLayer>,
     head: Linear,
 }
 
@@ -65,12 +65,13 @@ impl Network {
             convolutions: (0..config.convolutions.len())
                 .map(|i| layer(format!("conv{i}")))
                 .collect::<Result<_, _>>()?,
-            gru: (0..config.n_layers)
+            recurrent: (0..config.n_layers)
                 .map(|i| {
-                    Ok(GruLayer {
-                        weight_ih: tensor(format!("gru.weight_ih_l{i}"))?,
-                        weight_hh: tensor(format!("gru.weight_hh_l{i}"))?,
-                        bias: tensor(format!("gru.bias_l{i}"))?,
+                    let cell = config.cell.name();
+                    Ok(RecurrentLayer {
+                        weight_ih: tensor(format!("{cell}.weight_ih_l{i}"))?,
+                        weight_hh: tensor(format!("{cell}.weight_hh_l{i}"))?,
+                        bias: tensor(format!("{cell}.bias_l{i}"))?,
                     })
                 })
                 .collect::<Result<_, WeightsError>>()?,
@@ -97,8 +98,8 @@ impl Network {
                     zeros(&[batch, convolution.kernel - convolution.stride, n_inputs])
                 })
                 .collect::<candle_core::Result<_>>()?,
-            hidden: (0..self.config.n_layers)
-                .map(|_| zeros(&[batch, self.config.hidden_size]))
+            recurrent: (0..self.config.n_layers)
+                .map(|_| zeros(&[batch, self.config.cell.state_size(self.config.hidden_size)]))
                 .collect::<candle_core::Result<_>>()?,
         })
     }
@@ -116,7 +117,7 @@ impl Network {
         dropout: &mut dyn Dropout,
     ) -> candle_core::Result<(Tensor, NetworkState)> {
         let mut x = features.clone();
-        let mut next = NetworkState { convolution_tails: Vec::new(), hidden: Vec::new() };
+        let mut next = NetworkState { convolution_tails: Vec::new(), recurrent: Vec::new() };
         for (i, (convolution, layer)) in self.config.convolutions.iter().zip(&self.convolutions).enumerate() {
             let with_tail = Tensor::cat(&[&state.convolution_tails[i], &x], 1)?;
             let n_tail = convolution.kernel - convolution.stride;
@@ -126,11 +127,18 @@ impl Network {
                 ConvShape { kernel: convolution.kernel, stride: convolution.stride, activation: Activation::Relu };
             x = unfold_conv(&with_tail, &layer.weight, &layer.bias, shape)?;
         }
-        for (layer, hidden) in self.gru.iter().zip(&state.hidden) {
+        for (layer, state) in self.recurrent.iter().zip(&state.recurrent) {
             let input = drop_out(x, dropout)?;
-            x = gru_sequence(&input, &layer.weight_ih, &layer.weight_hh, &layer.bias, Some(hidden))?;
-            let n_steps = x.dim(1)?;
-            next.hidden.push(x.narrow(1, n_steps - 1, 1)?.squeeze(1)?.contiguous()?.detach());
+            let (output, state) = recurrent_sequence(
+                self.config.cell,
+                &input,
+                &layer.weight_ih,
+                &layer.weight_hh,
+                &layer.bias,
+                Some(state),
+            )?;
+            x = output;
+            next.recurrent.push(state);
         }
         let logits = self.head.forward(&drop_out(x, dropout)?)?;
         Ok((logits, next))

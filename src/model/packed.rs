@@ -1,7 +1,7 @@
 //! One network, packed for running.
 
 use super::{ModelConfig, Weights, WeightsError};
-use crate::kernels::{Activation, GruScratch, PackedDense, PackedGru};
+use crate::kernels::{Activation, PackedDense, PackedRecurrent, RecurrentScratch};
 
 struct PackedConvolution {
     dense: PackedDense,
@@ -13,7 +13,7 @@ struct PackedConvolution {
 /// Packed weights; any number of streams can share them, each with a [`PackedState`] of its own.
 pub(super) struct PackedNetwork {
     convolutions: Vec<PackedConvolution>,
-    gru: Vec<PackedGru>,
+    recurrent: Vec<PackedRecurrent>,
     head: PackedDense,
     hidden_size: usize,
 }
@@ -23,9 +23,9 @@ pub(super) struct PackedNetwork {
 pub(super) struct PackedState {
     /// For each convolution `(kernel − stride + block, inputs)`: the tail of what it has seen, then room for new input.
     convolution_inputs: Vec<Vec<f32>>,
-    /// For each GRU layer `(hidden)`.
-    hidden: Vec<Vec<f32>>,
-    scratch: GruScratch,
+    /// For each recurrent layer `(state)`: h, and behind it the LSTM's c.
+    recurrent: Vec<Vec<f32>>,
+    scratch: RecurrentScratch,
     block: [Vec<f32>; 2],
 }
 
@@ -54,24 +54,22 @@ impl PackedNetwork {
                 })
             })
             .collect::<Result<_, WeightsError>>()?;
-        let gru = (0..config.n_layers)
+        let cell = config.cell;
+        let recurrent = (0..config.n_layers)
             .map(|layer| {
-                Ok(PackedGru::new(
-                    &weights.values(&format!("gru.weight_ih_l{layer}"))?,
-                    &weights.values(&format!("gru.weight_hh_l{layer}"))?,
-                    &weights.values(&format!("gru.bias_l{layer}"))?,
-                ))
+                let values = |tensor: &str| weights.values(&format!("{}.{tensor}_l{layer}", cell.name()));
+                Ok(PackedRecurrent::new(cell, &values("weight_ih")?, &values("weight_hh")?, &values("bias")?))
             })
             .collect::<Result<_, WeightsError>>()?;
-        Ok(Self { convolutions, gru, head: dense("head")?, hidden_size: config.hidden_size })
+        Ok(Self { convolutions, recurrent, head: dense("head")?, hidden_size: config.hidden_size })
     }
 
     /// The state of a stream that has heard nothing yet.
     pub(super) fn zero_state(&self) -> PackedState {
         PackedState {
             convolution_inputs: self.convolutions.iter().map(|convolution| vec![0.0; convolution.n_tail()]).collect(),
-            hidden: vec![vec![0.0; self.hidden_size]; self.gru.len()],
-            scratch: GruScratch::default(),
+            recurrent: self.recurrent.iter().map(|layer| vec![0.0; layer.state_size()]).collect(),
+            scratch: RecurrentScratch::default(),
             block: [Vec::new(), Vec::new()],
         }
     }
@@ -96,9 +94,9 @@ impl PackedNetwork {
             inputs.copy_within(consumed.., 0);
             inputs.truncate(convolution.n_tail());
         }
-        for (gru, hidden) in self.gru.iter().zip(&mut state.hidden) {
+        for (layer, layer_state) in self.recurrent.iter().zip(&mut state.recurrent) {
             next.resize(n_steps * self.hidden_size, 0.0);
-            gru.sequence(current, n_steps, hidden, &mut state.scratch, next);
+            layer.sequence(current, n_steps, layer_state, &mut state.scratch, next);
             std::mem::swap(current, next);
         }
         self.head.forward(current, self.hidden_size, n_steps, Activation::None, logits);
@@ -108,7 +106,7 @@ impl PackedNetwork {
 impl PackedState {
     /// Back to the zero state; the buffers keep their size.
     pub(super) fn reset(&mut self) {
-        self.convolution_inputs.iter_mut().chain(&mut self.hidden).for_each(|values| values.fill(0.0));
+        self.convolution_inputs.iter_mut().chain(&mut self.recurrent).for_each(|values| values.fill(0.0));
     }
 }
 

@@ -43,8 +43,9 @@ pub enum WeightsError {
 
 /// All weights of a network by name, in `f32`.
 ///
-/// Names and order of the recurrent tensors follow PyTorch (`gru.weight_ih_l0 (3H, I)`, gates r, z, n), except that the two
-/// bias vectors are folded into `gru.bias_l0 (4H) = [b_r, b_z, b_in, b_hn]`: those of r and z only ever appear as sums.
+/// Names and order of the recurrent tensors follow PyTorch (`gru.weight_ih_l0 (3H, I)`, gates r, z, n;
+/// `lstm.weight_ih_l0 (4H, I)`, gates i, f, g, o; `rnn.weight_ih_l0 (H, I)`), except that the two bias vectors are folded into
+/// one: they only ever appear as sums, but for the n of the GRU, whose `gru.bias_l0 (4H)` is `[b_r, b_z, b_in, b_hn]`.
 /// Convolutions are `conv0.weight (C, kernel·inputs)`, the window flattened with time outermost.
 #[derive(Debug, Clone)]
 pub struct Weights {
@@ -65,12 +66,14 @@ impl Weights {
             expected.push((format!("conv{i}.weight"), vec![convolution.channels, convolution.kernel * n_inputs]));
             expected.push((format!("conv{i}.bias"), vec![convolution.channels]));
         }
-        let hidden = config.hidden_size;
+        let (cell, hidden) = (config.cell, config.hidden_size);
+        let (n_lines, n_biases) = (cell.n_gates() * hidden, cell.n_bias_parts() * hidden);
+        let cell = cell.name();
         for layer in 0..config.n_layers {
             let n_inputs = if layer == 0 { config.recurrent_input_size(n_mels) } else { hidden };
-            expected.push((format!("gru.weight_ih_l{layer}"), vec![3 * hidden, n_inputs]));
-            expected.push((format!("gru.weight_hh_l{layer}"), vec![3 * hidden, hidden]));
-            expected.push((format!("gru.bias_l{layer}"), vec![4 * hidden]));
+            expected.push((format!("{cell}.weight_ih_l{layer}"), vec![n_lines, n_inputs]));
+            expected.push((format!("{cell}.weight_hh_l{layer}"), vec![n_lines, hidden]));
+            expected.push((format!("{cell}.bias_l{layer}"), vec![n_biases]));
         }
         expected.push(("head.weight".into(), vec![n_words, hidden]));
         expected.push(("head.bias".into(), vec![n_words]));

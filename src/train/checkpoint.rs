@@ -67,7 +67,7 @@ pub(super) fn save(path: &Path, request: &TrainRequest, checkpoint: &Checkpoint)
     tensors.extend(checkpoint.best_weights.iter().map(|(name, tensor)| (format!("best/{name}"), tensor)));
     for (shard, state) in checkpoint.states.iter().enumerate() {
         for (network, state) in std::iter::once(&state.learner).chain(&state.teachers).enumerate() {
-            for (part, list) in [("tail", &state.convolution_tails), ("hidden", &state.hidden)] {
+            for (part, list) in [("tail", &state.convolution_tails), ("hidden", &state.recurrent)] {
                 let list = list.iter().enumerate();
                 tensors.extend(list.map(|(i, tensor)| (format!("state/{shard}/{network}/{part}/{i}"), tensor)));
             }
@@ -141,8 +141,8 @@ pub(super) fn load(path: &Path, request: &TrainRequest) -> Result<Option<Checkpo
     let mut tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(damaged)?;
     for shard in 0..config.n_shards {
         let mut state = |network: usize| {
-            let mut state = NetworkState { convolution_tails: Vec::new(), hidden: Vec::new() };
-            for (part, list) in [("tail", &mut state.convolution_tails), ("hidden", &mut state.hidden)] {
+            let mut state = NetworkState { convolution_tails: Vec::new(), recurrent: Vec::new() };
+            for (part, list) in [("tail", &mut state.convolution_tails), ("hidden", &mut state.recurrent)] {
                 while let Some(tensor) = tensors.remove(&format!("state/{shard}/{network}/{part}/{}", list.len())) {
                     list.push(tensor);
                 }

@@ -127,7 +127,7 @@ pub(super) fn reset_rows(states: &mut [ShardState], is_reset: &[bool]) -> Result
         let keep: Vec<f32> = is_reset[rows].iter().map(|&reset| if reset { 0.0 } else { 1.0 }).collect();
         let keep = Tensor::from_vec(keep.clone(), keep.len(), &Device::Cpu)?;
         for state in std::iter::once(&mut state.learner).chain(&mut state.teachers) {
-            for tensor in state.convolution_tails.iter_mut().chain(&mut state.hidden) {
+            for tensor in state.convolution_tails.iter_mut().chain(&mut state.recurrent) {
                 let mut shape = vec![1; tensor.rank()];
                 shape[0] = keep.dim(0)?;
                 *tensor = tensor.broadcast_mul(&keep.reshape(shape)?)?;
@@ -135,4 +135,33 @@ pub(super) fn reset_rows(states: &mut [ShardState], is_reset: &[bool]) -> Result
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ModelConfig, RecurrentCell};
+
+    #[test]
+    fn rows_are_reset_with_all_that_they_carry() {
+        let ones = |shape: &[usize]| Tensor::ones(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
+        for cell in RecurrentCell::ALL {
+            let n_carried = cell.state_size(ModelConfig::default().hidden_size);
+            let state = || NetworkState {
+                convolution_tails: vec![ones(&[2, 3, 4])],
+                recurrent: vec![ones(&[2, n_carried]), ones(&[2, n_carried])],
+            };
+            let shard = || ShardState { learner: state(), teachers: vec![state()] };
+            let mut states = [shard(), shard()];
+            reset_rows(&mut states, &[false, true, true, false]).unwrap();
+            for (shard, kept) in states.iter().zip([[1.0, 0.0], [0.0, 1.0]]) {
+                for state in [&shard.learner, &shard.teachers[0]] {
+                    for tensor in state.convolution_tails.iter().chain(&state.recurrent) {
+                        let rows = tensor.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
+                        assert!(rows.iter().zip(kept).all(|(row, kept)| row.iter().all(|&value| value == kept)));
+                    }
+                }
+            }
+        }
+    }
 }

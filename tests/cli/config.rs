@@ -73,3 +73,13 @@ fn a_threshold_flag_overrides_every_word() {
     let ran = label(&["--threshold", "1.5"]);
     assert!(ran.code == 1 && ran.stderr.contains("--threshold: trigger.threshold is 1.5"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_cell_that_does_not_exist_is_told_with_those_that_do() {
+    let ran = run(tripword().args(["config", "--set", "train.network.cell=gur"]));
+    assert_eq!(ran.code, 1);
+    for part in ["--set", "gur", "`gru`, `lstm`, `rnn`"] {
+        assert!(ran.stderr.contains(part), "'{part}' in: {}", ran.stderr);
+    }
+    assert_eq!(run(tripword().args(["config", "--set", "train.network.cell=lstm"])).code, 0);
+}

@@ -52,6 +52,8 @@ fn a_damaged_mixed_or_newer_model_is_refused_with_what_was_found_and_expected() 
     assert!(features.contains("features.mel_high_hz = 7600.0") && features.contains("7000.0"), "{features}");
     let shape = show(&manifest.replace("hidden_size = 20", "hidden_size = 21"));
     assert!(shape.contains("hidden_size = 20") && shape.contains("21"), "{shape}");
+    let cell = show(&manifest.replace("cell = \"gru\"", "cell = \"lstm\""));
+    assert!(cell.contains("\"cell\":\"lstm\""), "{cell}");
     let words = show(&manifest.replace("name = \"beta\"", "name = \"Alpha\""));
     assert!(words.contains("two words are named 'Alpha'"), "{words}");
     let text = show("not a manifest");
@@ -68,4 +70,16 @@ fn a_damaged_mixed_or_newer_model_is_refused_with_what_was_found_and_expected() 
     std::fs::remove_file(&weights_path).unwrap();
     let ran = run(tripword().arg("model").arg(&model));
     assert!(ran.code == 1 && ran.stderr.contains("weights.safetensors"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_manifest_from_before_there_were_other_cells_is_of_a_gru() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let path = model.join("manifest.toml");
+    let manifest = std::fs::read_to_string(&path).unwrap();
+    assert!(manifest.contains("cell = \"gru\"\n"), "{manifest}");
+    std::fs::write(&path, manifest.replace("cell = \"gru\"\n", "")).unwrap();
+    let ran = run(tripword().arg("model").arg(&model));
+    assert!(ran.code == 0 && ran.stdout.contains("2 GRU layers of 20"), "{}{}", ran.stdout, ran.stderr);
 }

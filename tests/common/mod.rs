@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use tripword::bundle::{Bundle, FORMAT_VERSION, Manifest, TrainingSummary, WeightsEntry, WordEntry};
 use tripword::detector::{TriggerConfig, WordTiming};
 use tripword::features::FeatureConfig;
-use tripword::model::{ConvolutionConfig, ModelConfig, SecondLookConfig, Weights};
+use tripword::model::{ConvolutionConfig, ModelConfig, RecurrentCell, SecondLookConfig, Weights};
 use tripword::units::Milliseconds;
 
 /// xorshift64*: enough randomness for tests, the same everywhere.
@@ -41,6 +41,7 @@ pub(crate) fn small_model() -> ModelConfig {
             ConvolutionConfig { channels: 24, kernel: 10, stride: 4 },
             ConvolutionConfig { channels: 17, kernel: 5, stride: 2 },
         ],
+        cell: RecurrentCell::Gru,
         hidden_size: 20,
         n_layers: 2,
         warm_up_ms: Milliseconds(240),
@@ -91,7 +92,12 @@ pub(crate) fn manifest(words: &[&str]) -> Manifest {
 }
 
 pub(crate) fn random_bundle(seed: u64) -> Bundle {
+    random_bundle_of(RecurrentCell::Gru, seed)
+}
+
+pub(crate) fn random_bundle_of(cell: RecurrentCell, seed: u64) -> Bundle {
     let manifest = manifest(&["alpha", "beta"]);
+    let manifest = Manifest { model: ModelConfig { cell, ..manifest.model }, ..manifest };
     let weights = random_weights(&manifest.model, manifest.features.n_mels, 2, seed);
     Bundle::new("test", manifest, &weights).unwrap()
 }

@@ -2,7 +2,10 @@
 
 use candle_core::{Device, Tensor, Var};
 use criterion::{BenchmarkId, Criterion};
-use tripword::kernels::{Activation, ConvShape, GruScratch, Isa, PackedDense, PackedGru, gru_sequence, unfold_conv};
+use tripword::kernels::{
+    Activation, ConvShape, Isa, PackedDense, PackedRecurrent, RecurrentCell, RecurrentScratch, recurrent_sequence,
+    unfold_conv,
+};
 
 use super::clock::Clock;
 use super::common::Random;
@@ -15,26 +18,33 @@ const ROWS: usize = 32;
 
 pub(crate) fn measure(criterion: &mut Criterion<Clock>) {
     let mut random = Random::new(1);
-    let (w_ih, w_hh) = (random.values(3 * HIDDEN * HIDDEN, 0.1), random.values(3 * HIDDEN * HIDDEN, 0.1));
-    let bias = random.values(4 * HIDDEN, 0.1);
+    let layers = RecurrentCell::ALL.map(|cell| {
+        let n_weights = cell.n_gates() * HIDDEN * HIDDEN;
+        (cell, [n_weights, n_weights, cell.n_bias_parts() * HIDDEN].map(|n| random.values(n, 0.1)))
+    });
     let input = random.values(ROWS * STEPS * HIDDEN, 1.0);
 
     let mut group = criterion.benchmark_group("kernels");
     for isa in Isa::ALL.into_iter().filter(|isa| isa.is_supported()) {
         let name = format!("{isa:?}").to_lowercase();
-        let gru = PackedGru::with_isa(isa, &w_ih, &w_hh, &bias);
-        let mut scratch = GruScratch::default();
-        for (what, n_rows, n_steps) in [("gru one step", 1, 1), ("gru 32 x 10 s", ROWS, STEPS)] {
-            let mut hidden = vec![0.0; n_rows * HIDDEN];
-            let mut output = vec![0.0; n_rows * n_steps * HIDDEN];
-            let input = &input[..n_rows * n_steps * HIDDEN];
-            group.bench_function(BenchmarkId::new(what, &name), |bencher| {
-                bencher.iter(|| gru.sequence_batch(input, n_rows, n_steps, &mut hidden, &mut scratch, &mut output));
-            });
+        for (cell, [w_ih, w_hh, bias]) in &layers {
+            let layer = PackedRecurrent::with_isa(isa, *cell, w_ih, w_hh, bias);
+            let mut scratch = RecurrentScratch::default();
+            for (what, n_rows, n_steps) in [("one step", 1, 1), ("32 x 10 s", ROWS, STEPS)] {
+                let mut state = vec![0.0; n_rows * layer.state_size()];
+                let mut output = vec![0.0; n_rows * n_steps * HIDDEN];
+                let input = &input[..n_rows * n_steps * HIDDEN];
+                group.bench_function(BenchmarkId::new(format!("{} {what}", cell.name()), &name), |bencher| {
+                    bencher.iter(|| {
+                        layer.sequence_batch(input, n_rows, n_steps, &mut state, &mut scratch, &mut output);
+                    });
+                });
+            }
         }
         // The first convolution of the default network over 10 s of features.
         let (kernel, n_mels, stride, n_frames) = (10, 40, 4, 1000);
-        let conv = PackedDense::with_isa(isa, &random.values(HIDDEN * kernel * n_mels, 0.1), &bias[..HIDDEN]);
+        let conv =
+            PackedDense::with_isa(isa, &random.values(HIDDEN * kernel * n_mels, 0.1), &random.values(HIDDEN, 0.1));
         let features = random.values(n_frames * n_mels, 1.0);
         let n_windows = (n_frames - kernel) / stride + 1;
         let mut output = vec![0.0; n_windows * HIDDEN];
@@ -47,11 +57,17 @@ pub(crate) fn measure(criterion: &mut Criterion<Clock>) {
         Var::from_tensor(&Tensor::from_slice(values, shape, &Device::Cpu).unwrap()).unwrap()
     };
     let x = variable(&input, &[ROWS, STEPS, HIDDEN]);
-    let (w_ih, w_hh) = (variable(&w_ih, &[3 * HIDDEN, HIDDEN]), variable(&w_hh, &[3 * HIDDEN, HIDDEN]));
-    let bias = variable(&bias, &[4 * HIDDEN]);
-    group.bench_function("gru 32 x 10 s, forward and backward", |bencher| {
-        bencher.iter(|| gru_sequence(&x, &w_ih, &w_hh, &bias, None).unwrap().sum_all().unwrap().backward().unwrap());
-    });
+    for (cell, [w_ih, w_hh, bias]) in &layers {
+        let n_lines = cell.n_gates() * HIDDEN;
+        let (w_ih, w_hh) = (variable(w_ih, &[n_lines, HIDDEN]), variable(w_hh, &[n_lines, HIDDEN]));
+        let bias = variable(bias, &[bias.len()]);
+        group.bench_function(format!("{} 32 x 10 s, forward and backward", cell.name()), |bencher| {
+            bencher.iter(|| {
+                let (output, _) = recurrent_sequence(*cell, &x, &w_ih, &w_hh, &bias, None).unwrap();
+                output.sum_all().unwrap().backward().unwrap()
+            });
+        });
+    }
     let features = Tensor::from_vec(random.values(ROWS * 1000 * 40, 1.0), (ROWS, 1000, 40), &Device::Cpu).unwrap();
     let weight = variable(&random.values(HIDDEN * 400, 0.1), &[HIDDEN, 400]);
     let bias = variable(&random.values(HIDDEN, 0.1), &[HIDDEN]);

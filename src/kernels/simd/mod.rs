@@ -19,6 +19,13 @@ pub(super) const LANES: usize = 16;
 /// Added to a number below 2^22 in magnitude, this leaves the number rounded to an integer in the low mantissa bits.
 pub(super) const ROUND_TO_INTEGER: f32 = 12_582_912.0; // 1.5 * 2^23
 
+/// Whether the accumulators of a tile of `rows` rows by `n_vectors` vectors stay in registers; up to three vectors take one
+/// number of rows, [`Simd::TILE_ROWS`], and four take half of them.
+#[inline(always)]
+pub(super) const fn tile_fits<S: Simd>(rows: usize, n_vectors: usize) -> bool {
+    S::TILE_ROWS >= if n_vectors > 3 { 2 * rows } else { rows }
+}
+
 /// The operations that the kernels are made of.
 ///
 /// # Safety
