@@ -78,7 +78,7 @@ fn a_threshold_flag_overrides_every_word() {
 fn a_cell_that_does_not_exist_is_told_with_those_that_do() {
     let ran = run(tripword().args(["config", "--set", "train.network.cell=gur"]));
     assert_eq!(ran.code, 1);
-    for part in ["--set", "gur", "`gru`, `lstm`, `rnn`"] {
+    for part in ["train.network.cell", "gur", "`gru`, `lstm`, `rnn`"] {
         assert!(ran.stderr.contains(part), "'{part}' in: {}", ran.stderr);
     }
     assert_eq!(run(tripword().args(["config", "--set", "train.network.cell=lstm"])).code, 0);
