@@ -74,6 +74,8 @@ fn a_threshold_flag_overrides_every_word() {
     assert!(ran.code == 1 && ran.stderr.contains("--threshold: trigger.threshold is 1.5"), "{}", ran.stderr);
 }
 
+// Without training, its settings are not read.
+#[cfg(feature = "train")]
 #[test]
 fn a_cell_that_does_not_exist_is_told_with_those_that_do() {
     let ran = run(tripword().args(["config", "--set", "train.network.cell=gur"]));
