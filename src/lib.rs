@@ -26,6 +26,7 @@
 //! | [`files`] | files that appear whole or not at all | |
 //! | [`difference`] | where two settings differ | |
 //! | [`names`] | when two spellings mean one word | |
+//! | `page` | HTML pages and plots | |
 //! | [`parallel`] | the same work over many things, on some threads | |
 //! | [`audio`] | sources of samples: capture (hardware), WAV (files), PCM (standard input); resampling | `units` |
 //! | [`features`] | samples to log-mel feature frames | `units` |
@@ -44,7 +45,7 @@
 //! | [`config`] | defaults, file, flags | each section's owner |
 //! | [`cli`] | arguments in, words out | everything |
 //!
-//! `align`, `dataset`, `eval` and `train` exist with the feature `train`, which is on by default; what runs never imports them.
+//! `align`, `dataset`, `eval`, `page` and `train` exist with the feature `train`, which is on by default; what runs never imports them.
 //!
 //! # Invariants
 //!
@@ -81,6 +82,8 @@ pub mod kernels;
 pub mod label;
 pub mod model;
 pub mod names;
+#[cfg(feature = "train")]
+pub mod page;
 pub mod parallel;
 pub mod pipeline;
 #[cfg(feature = "train")]

@@ -18,7 +18,7 @@ mod weights;
 mod weights_file;
 
 pub use config::{ConvolutionConfig, ModelConfig, ModelConfigError};
-pub use network::{Dropout, Network, NetworkState};
+pub use network::{LayerInputs, Network, NetworkState};
 pub use second_look::SecondLookConfig;
 pub use streaming::{StreamingNetwork, StreamingState};
 pub use weights::{Weights, WeightsError};

@@ -15,19 +15,19 @@ pub struct NetworkState {
     pub recurrent: Vec<Tensor>,
 }
 
-/// Masks that zero a part of the activations while training; without them nothing is dropped.
-pub trait Dropout {
-    /// A mask of `shape` holding 0 or `1 / (1 − p)`, or `None` to leave the activations alone.
+/// What happens to the input of each recurrent layer and of the head, in their order: dropout while training, a look at it in a
+/// report. `()` leaves all as it is.
+pub trait LayerInputs {
+    /// What layer `layer` is to read in place of `x`, `(batch, steps, width)`; the head counts as the layer after the last.
     ///
     /// # Errors
-    /// When the mask cannot be made.
-    fn mask(&mut self, shape: &[usize]) -> candle_core::Result<Option<Tensor>>;
+    /// When a tensor cannot be made.
+    fn pass(&mut self, layer: usize, x: Tensor) -> candle_core::Result<Tensor>;
 }
 
-/// No dropout: validation and checks.
-impl Dropout for () {
-    fn mask(&mut self, _shape: &[usize]) -> candle_core::Result<Option<Tensor>> {
-        Ok(None)
+impl LayerInputs for () {
+    fn pass(&mut self, _layer: usize, x: Tensor) -> candle_core::Result<Tensor> {
+        Ok(x)
     }
 }
 
@@ -114,7 +114,7 @@ impl Network {
         &self,
         features: &Tensor,
         state: &NetworkState,
-        dropout: &mut dyn Dropout,
+        layer_inputs: &mut dyn LayerInputs,
     ) -> candle_core::Result<(Tensor, NetworkState)> {
         let mut x = features.clone();
         let mut next = NetworkState { convolution_tails: Vec::new(), recurrent: Vec::new() };
@@ -127,8 +127,8 @@ impl Network {
                 ConvShape { kernel: convolution.kernel, stride: convolution.stride, activation: Activation::Relu };
             x = unfold_conv(&with_tail, &layer.weight, &layer.bias, shape)?;
         }
-        for (layer, state) in self.recurrent.iter().zip(&state.recurrent) {
-            let input = drop_out(x, dropout)?;
+        for (idx, (layer, state)) in self.recurrent.iter().zip(&state.recurrent).enumerate() {
+            let input = layer_inputs.pass(idx, x)?;
             let (output, state) = recurrent_sequence(
                 self.config.cell,
                 &input,
@@ -140,14 +140,7 @@ impl Network {
             x = output;
             next.recurrent.push(state);
         }
-        let logits = self.head.forward(&drop_out(x, dropout)?)?;
+        let logits = self.head.forward(&layer_inputs.pass(self.recurrent.len(), x)?)?;
         Ok((logits, next))
-    }
-}
-
-fn drop_out(x: Tensor, dropout: &mut dyn Dropout) -> candle_core::Result<Tensor> {
-    match dropout.mask(x.dims())? {
-        Some(mask) => x * mask,
-        None => Ok(x),
     }
 }

@@ -4,7 +4,7 @@ use candle_core::{Device, Result, Tensor};
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
-use crate::model::Dropout;
+use crate::model::LayerInputs;
 
 /// Drops each activation with a fixed probability (Srivastava et al. 2014), scaling up the rest.
 pub(super) struct SeededDropout {
@@ -16,13 +16,9 @@ impl SeededDropout {
     pub(super) fn new(seed: u64, probability: f32) -> Self {
         Self { rng: Pcg64Mcg::seed_from_u64(seed), probability }
     }
-}
 
-impl Dropout for SeededDropout {
-    fn mask(&mut self, shape: &[usize]) -> Result<Option<Tensor>> {
-        if self.probability <= 0.0 {
-            return Ok(None);
-        }
+    /// `(shape)` holding 0 or `1 / (1 − p)`.
+    fn mask(&mut self, shape: &[usize]) -> Result<Tensor> {
         // 16 random bits an activation are plenty and a quarter of the work.
         let dropped_below = (self.probability * 65_536.0) as u64;
         let kept = 1.0 / (1.0 - self.probability);
@@ -33,7 +29,18 @@ impl Dropout for SeededDropout {
             mask.extend((0..4).map(|lane| if (bits >> (16 * lane)) & 0xffff < dropped_below { 0.0f32 } else { kept }));
         }
         mask.truncate(n_values);
-        Ok(Some(Tensor::from_vec(mask, shape, &Device::Cpu)?))
+        Tensor::from_vec(mask, shape, &Device::Cpu)
+    }
+}
+
+impl LayerInputs for SeededDropout {
+    fn pass(&mut self, _layer: usize, x: Tensor) -> Result<Tensor> {
+        if self.probability <= 0.0 {
+            Ok(x)
+        } else {
+            let mask = self.mask(x.dims())?;
+            x * mask
+        }
     }
 }
 
@@ -44,7 +51,7 @@ mod tests {
     #[test]
     fn the_mean_is_kept_and_the_seed_decides() {
         let mask = |seed| {
-            let mask = SeededDropout::new(seed, 0.1).mask(&[100, 333]).unwrap().unwrap();
+            let mask = SeededDropout::new(seed, 0.1).mask(&[100, 333]).unwrap();
             mask.flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         let mean = mask(1).iter().sum::<f32>() / 33_300.0;

@@ -11,6 +11,7 @@ use crate::eval::Measurement;
 use crate::eval::page::{GENERATOR, html};
 use crate::eval::report::{Occurrence, Report};
 use crate::files::write_whole;
+use crate::page::generator_mark;
 use crate::parallel;
 use crate::units::SampleRate;
 
@@ -25,7 +26,7 @@ pub(super) fn check_folder(folder: &Path) -> Result<()> {
         return Ok(());
     }
     let mut entries = fs::read_dir(folder).with_context(|| format!("{}: cannot be read", folder.display()))?;
-    let is_page = fs::read_to_string(folder.join(PAGE)).is_ok_and(|text| text.contains(GENERATOR));
+    let is_page = fs::read_to_string(folder.join(PAGE)).is_ok_and(|text| text.contains(&generator_mark(GENERATOR)));
     if !is_page && entries.next().is_some() {
         bail!(
             "{}: something else is there; name a new folder, or one with a page of 'tripword eval'",

@@ -1,17 +1,14 @@
 //! A report as one HTML page: tables, curves, and every miss and false accept with its sound. It needs neither a server nor a
 //! network nor scripts.
 
-mod plot;
-
 use std::fmt::Write;
 
 use super::report::{Confusable, FalseAccepts, Misses, Occurrence, Report, WordReport};
-use plot::{Axis, Scale, svg};
+use crate::page::{Axis, FOOT, Scale, escape, head, svg};
 
-/// In the page's head; a folder with such a page may be written over.
-pub const GENERATOR: &str = "<meta name=\"generator\" content=\"tripword eval\">";
+/// The command that makes the page.
+pub const GENERATOR: &str = "tripword eval";
 
-const STYLE: &str = include_str!("style.css");
 /// Thresholds of the curves lie in this range of false accepts per hour; beyond, they are at the edge.
 const FA_PER_HOUR: [f64; 2] = [0.05, 100.0];
 /// And in this range of miss rates.
@@ -19,13 +16,14 @@ const MISS_RATE: [f64; 2] = [0.005, 1.0];
 
 /// The page. Occurrences with an excerpt can be played; its path is relative to the page.
 pub fn html(report: &Report) -> String {
-    let mut page = format!(
-        "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">{GENERATOR}\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{model}: misses and false accepts</title>\n\
-         <style>{STYLE}</style></head><body>\n<h1>{model}</h1>\n\
+    let mut page = head(&format!("{}: misses and false accepts", report.model), GENERATOR);
+    // Writing into a String cannot fail.
+    let _ = writeln!(
+        page,
+        "<h1>{model}</h1>\n\
          <p>Measured on {data} by tripword {version}, seed {seed}. A word is missed if no event falls between its start and one second \
          after its end; an event where no wake word is said is a false accept. Those were counted over {hours:.2} different hours \
-         without a wake word. Intervals hold 95 %.</p>\n<nav>{nav}</nav>\n",
+         without a wake word. Intervals hold 95 %.</p>\n<nav>{nav}</nav>",
         model = escape(&report.model),
         data = escape(&report.data),
         version = escape(&report.tripword_version),
@@ -38,10 +36,9 @@ pub fn html(report: &Report) -> String {
             .collect::<String>(),
     );
     for word in &report.words {
-        // Writing into a String cannot fail.
         let _ = write_word(&mut page, word, &report.main_point);
     }
-    page.push_str("</body></html>\n");
+    page.push_str(FOOT);
     page
 }
 
@@ -196,9 +193,4 @@ fn missed(misses: &Misses) -> String {
 fn per_hour(found: &FalseAccepts) -> String {
     let [low, high] = found.interval;
     format!("{:.2} ({low:.2}–{high:.2})", found.per_hour)
-}
-
-/// Text as HTML, in elements and in quoted attributes.
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::escape;
+
 /// Size of the drawing, in its own units; it scales with the page.
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 340.0;
@@ -13,20 +15,25 @@ const BOTTOM: f64 = 46.0;
 
 /// How values become places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Scale {
+pub enum Scale {
+    /// In proportion.
     Linear,
     /// Values below the lowest lie at the edge, so that zero has a place.
     Logarithmic,
 }
 
 /// One direction of a plot.
-pub(super) struct Axis {
-    pub(super) label: &'static str,
-    pub(super) scale: Scale,
-    pub(super) low: f64,
-    pub(super) high: f64,
+pub struct Axis {
+    /// What is written beside it.
+    pub label: &'static str,
+    /// How values become places.
+    pub scale: Scale,
+    /// The lowest value, at the left or the bottom.
+    pub low: f64,
+    /// The highest.
+    pub high: f64,
     /// Values with a line, and what is written there.
-    pub(super) ticks: Vec<(f64, String)>,
+    pub ticks: Vec<(f64, String)>,
 }
 
 impl Axis {
@@ -41,12 +48,11 @@ impl Axis {
 }
 
 /// The plot of `lines`, each a list of (x, y); line `i` has the class `line{i}`. `title` is read to those who cannot see it.
-pub(super) fn svg(title: &str, x: &Axis, y: &Axis, lines: &[Vec<(f64, f64)>]) -> String {
+pub fn svg(title: &str, x: &Axis, y: &Axis, lines: &[Vec<(f64, f64)>]) -> String {
     let at_x = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
     let at_y = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
     let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
-    let mut svg =
-        format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">", super::escape(title));
+    let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">", escape(title));
     // Writing into a String cannot fail.
     for (value, text) in &x.ticks {
         let x = at_x(*value);
