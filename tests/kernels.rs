@@ -194,11 +194,12 @@ fn recurrent_layers_and_their_gradients_agree_with_candle() -> Result<()> {
     Ok(())
 }
 
-/// The loss `sum(weights * states)` of a recurrent layer, written as the equations are, in `f64`.
+/// The loss `sum(weights * states)` of a recurrent layer, written as the equations are, in `f64`. The last weights are those of
+/// the LSTM's c after the last step.
 fn reference_loss(
     cell: RecurrentCell,
     parameters: &[f64],
-    x: &[f64],
+    (x, initial): (&[f64], &[f64]),
     weights: &[f64],
     (n_inputs, n_hidden): (usize, usize),
 ) -> f64 {
@@ -206,8 +207,9 @@ fn reference_loss(
     let (w_hh, bias) = rest.split_at(cell.n_gates() * n_hidden * n_hidden);
     let dot = |row: &[f64], x: &[f64]| row.iter().zip(x).map(|(a, b)| a * b).sum::<f64>();
     let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-    let mut hidden = vec![0.0; n_hidden];
-    let mut memory = vec![0.0; n_hidden];
+    let (hidden, memory) = initial.split_at(n_hidden);
+    let (mut hidden, mut memory) = (hidden.to_vec(), memory.to_vec());
+    let (weights, memory_weights) = weights.split_at(x.len() / n_inputs * n_hidden);
     let mut loss = 0.0;
     for (x, weights) in x.chunks(n_inputs).zip(weights.chunks(n_hidden)) {
         let next: Vec<f64> = (0..n_hidden)
@@ -233,7 +235,36 @@ fn reference_loss(
         hidden = next;
         loss += dot(weights, &hidden);
     }
-    loss
+    loss + dot(memory_weights, &memory)
+}
+
+#[test]
+fn gradients_pass_from_one_sequence_to_the_one_before() -> Result<()> {
+    for cell in RecurrentCell::ALL {
+        let (n_rows, n_inputs, n_hidden) = (3, 5, 17);
+        let layer = Layer::random(cell, 21, n_inputs, n_hidden);
+        let x = Var::from_tensor(&tensor(22, &[n_rows, 7, n_inputs], 1.0))?;
+        let initial = Var::from_tensor(&tensor(23, &[n_rows, layer.state_size()], 1.0))?;
+        let run = |n_first: usize| -> Result<Vec<Vec<f32>>> {
+            let [w_ih, w_hh, bias] = layer.variables()?;
+            let part = |start, n, state: &Tensor| {
+                recurrent_sequence(cell, &x.narrow(1, start, n)?, &w_ih, &w_hh, &bias, Some(state))
+            };
+            let (first, between) = part(0, n_first, &initial)?;
+            let (second, last) = part(n_first, 7 - n_first, &between)?;
+            let output = Tensor::cat(&[&first, &second], 1)?;
+            let gradients = (output.sqr()?.sum_all()? + last.sqr()?.sum_all()?)?.backward()?;
+            let variables = [&x, &initial, &w_ih, &w_hh, &bias];
+            Ok(variables.map(|variable| numbers(gradients.get(variable).expect("a gradient"))).into())
+        };
+        let at_once = run(0)?;
+        for n_first in [1, 4] {
+            for (parts, whole) in run(n_first)?.iter().zip(&at_once) {
+                assert_close(&format!("{cell:?}, {n_first} steps first"), parts, whole, 1e-5);
+            }
+        }
+    }
+    Ok(())
 }
 
 #[test]
@@ -242,21 +273,26 @@ fn recurrent_gradients_agree_with_finite_differences() -> Result<()> {
         let (n_steps, n_inputs) = (6, 3);
         let layer = Layer::random(cell, 11, n_inputs, n_hidden);
         let x = random(12, n_steps * n_inputs, 1.0);
-        let weights = random(13, n_steps * n_hidden, 1.0);
+        let initial = random(14, layer.state_size(), 1.0);
+        let n_memory = layer.state_size() - n_hidden;
+        let weights = random(13, n_steps * n_hidden + n_memory, 1.0);
         let exact = |v: &[f32]| v.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
 
         let input = Var::from_slice(&x, (1, n_steps, n_inputs), &CPU)?;
+        let state = Var::from_slice(&initial, (1, layer.state_size()), &CPU)?;
         let [w_ih, w_hh, bias] = layer.variables()?;
-        let (output, _) = recurrent_sequence(cell, &input, &w_ih, &w_hh, &bias, None)?;
-        let loss = (output * Tensor::from_slice(&weights, (1, n_steps, n_hidden), &CPU)?)?.sum_all()?;
+        let (output, last) = recurrent_sequence(cell, &input, &w_ih, &w_hh, &bias, Some(&state))?;
+        let seen = Tensor::cat(&[&output.flatten_all()?, &last.narrow(1, n_hidden, n_memory)?.flatten_all()?], 0)?;
+        let loss = (seen * Tensor::from_slice(&weights, weights.len(), &CPU)?)?.sum_all()?;
         let gradients = loss.backward()?;
         let of = |variable| numbers(gradients.get(variable).expect("a gradient"));
-        let actual = [of(&input), of(&w_ih), of(&w_hh), of(&bias)].concat();
+        let actual = [of(&input), of(&state), of(&w_ih), of(&w_hh), of(&bias)].concat();
 
-        let all = exact(&[&x[..], &layer.w_ih, &layer.w_hh, &layer.bias].concat());
+        let all = exact(&[&x[..], &initial, &layer.w_ih, &layer.w_hh, &layer.bias].concat());
         let loss_at = |all: &[f64]| {
-            let (x, parameters) = all.split_at(x.len());
-            reference_loss(cell, parameters, x, &exact(&weights), (n_inputs, n_hidden))
+            let (x, rest) = all.split_at(x.len());
+            let (initial, parameters) = rest.split_at(initial.len());
+            reference_loss(cell, parameters, (x, initial), &exact(&weights), (n_inputs, n_hidden))
         };
         assert!((f64::from(loss.to_scalar::<f32>()?) - loss_at(&all)).abs() < 1e-5);
         let step = 1e-5;

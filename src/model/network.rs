@@ -15,6 +15,14 @@ pub struct NetworkState {
     pub recurrent: Vec<Tensor>,
 }
 
+impl NetworkState {
+    /// The same state as a constant: gradients end here.
+    pub fn detached(&self) -> Self {
+        let detached = |tensors: &[Tensor]| tensors.iter().map(Tensor::detach).collect();
+        Self { convolution_tails: detached(&self.convolution_tails), recurrent: detached(&self.recurrent) }
+    }
+}
+
 /// What happens to the input of each recurrent layer and of the head, in their order: dropout while training, a look at it in a
 /// report. `()` leaves all as it is.
 pub trait LayerInputs {
@@ -105,8 +113,8 @@ impl Network {
     }
 
     /// Runs `features` `(batch, time, n_mels)`, time a multiple of the frames per step, and gives the logits
-    /// `(batch, steps, n_words)` with the state after the last step. The state is a constant to the gradient
-    /// (truncated backpropagation through time).
+    /// `(batch, steps, n_words)` with the state after the last step. Gradients pass through both states; truncated
+    /// backpropagation through time cuts them by [`NetworkState::detached`].
     ///
     /// # Errors
     /// When shapes do not fit.
@@ -122,7 +130,7 @@ impl Network {
             let with_tail = Tensor::cat(&[&state.convolution_tails[i], &x], 1)?;
             let n_tail = convolution.kernel - convolution.stride;
             let n_time = with_tail.dim(1)?;
-            next.convolution_tails.push(with_tail.narrow(1, n_time - n_tail, n_tail)?.contiguous()?.detach());
+            next.convolution_tails.push(with_tail.narrow(1, n_time - n_tail, n_tail)?.contiguous()?);
             let shape =
                 ConvShape { kernel: convolution.kernel, stride: convolution.stride, activation: Activation::Relu };
             x = unfold_conv(&with_tail, &layer.weight, &layer.bias, shape)?;

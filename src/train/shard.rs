@@ -62,7 +62,7 @@ pub(super) fn run_step(
         let features = tensor(&batch.features, batch.n_frames, config.features.n_mels)?;
         let mut dropout = SeededDropout::new(dropout_seed.wrapping_add(shard as u64), config.dropout);
         let (logits, learner) = network.seq(&features, &states[shard].learner, &mut dropout)?;
-        let mut state = ShardState { learner, teachers: Vec::new() };
+        let mut state = ShardState { learner: learner.detached(), teachers: Vec::new() };
         let targets = tensor(&batch.targets, batch.n_steps, batch.n_words)?;
         let weights = tensor(&step_weights.weights, batch.n_steps, batch.n_words)?;
         let mut loss = weighted_loss(&logits, &targets, &weights)?;

@@ -78,7 +78,7 @@ pub(super) fn mean_logits(
     for (teacher, state) in teachers.iter().zip(states) {
         let (logits, state) = teacher.network.seq(features, state, &mut ())?;
         let logits = logits.index_select(&teacher.columns, 2)?;
-        next.push(state);
+        next.push(state.detached());
         sum = Some(match sum {
             Some(sum) => (sum + logits)?,
             None => logits,

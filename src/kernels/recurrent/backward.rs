@@ -50,9 +50,9 @@ pub(super) struct Forward<'a> {
     pub(super) w_hh: &'a [f32],
     /// `(batch, time, inputs)`
     pub(super) input: &'a [f32],
-    /// `(batch, state)`; zeros when there is none.
-    pub(super) initial: Option<&'a [f32]>,
-    /// `(batch, time, hidden)`
+    /// `(batch, state)`
+    pub(super) initial: &'a [f32],
+    /// `(batch, time, hidden)`, and behind each row's last step the LSTM's last c.
     pub(super) output: &'a [f32],
     /// `(time, batch, saved)`
     pub(super) saved: &'a [f32],
@@ -62,15 +62,25 @@ pub(super) struct Forward<'a> {
 pub(super) struct Gradients {
     /// `(batch, time, inputs)`, when asked for.
     pub(super) input: Option<Vec<f32>>,
+    /// `(batch, state)`, when asked for.
+    pub(super) initial: Option<Vec<f32>>,
     /// Those of w_ih, w_hh and the bias, one after the other.
     pub(super) parameters: Vec<f32>,
 }
 
-/// Gradients for `output_gradient`, `(batch, time, hidden)`.
-pub(super) fn backward(forward: &Forward<'_>, output_gradient: &[f32], with_input: bool) -> Gradients {
+/// Gradients for `output_gradient`, which lies like the output.
+pub(super) fn backward(
+    forward: &Forward<'_>,
+    output_gradient: &[f32],
+    with_input: bool,
+    with_initial: bool,
+) -> Gradients {
     let &Forward { cell, n_rows, n_steps, n_inputs, n_hidden, w_ih, w_hh, input, initial, output, saved, .. } = forward;
     let isa = forward.isa.checked();
     let (padded_hidden, padded_inputs) = (padded(n_hidden), padded(n_inputs));
+    let state_size = cell.state_size(n_hidden);
+    let n_last_memory = state_size - n_hidden;
+    let output_stride = n_steps * n_hidden + n_last_memory;
     let SumOrder { input_gates, hidden_gates, bias_places } = SumOrder::of(cell);
     let gates_length = cell.n_gates() * padded_hidden;
     let sums_length = bias_places.len() * padded_hidden;
@@ -93,6 +103,12 @@ pub(super) fn backward(forward: &Forward<'_>, output_gradient: &[f32], with_inpu
     let mut sum_gradients = AlignedBuffer::zeros(block_rows * sums_length);
     let mut hidden_gradient = AlignedBuffer::zeros(n_rows * padded_hidden);
     let mut memory_gradient = AlignedBuffer::zeros(if cell.has_memory() { n_rows * padded_hidden } else { 0 });
+    if cell.has_memory() {
+        let rows = memory_gradient.as_mut_slice().chunks_exact_mut(padded_hidden);
+        for (gradient, row) in rows.zip(output_gradient.chunks_exact(output_stride)) {
+            gradient[..n_hidden].copy_from_slice(&row[n_steps * n_hidden..]);
+        }
+    }
     let mut bias_gradient = AlignedBuffer::zeros(sums_length);
     let mut w_ih_gradient = AlignedBuffer::zeros(gates_length * padded_inputs);
     let mut w_hh_gradient = AlignedBuffer::zeros(gates_length * padded_hidden);
@@ -105,15 +121,11 @@ pub(super) fn backward(forward: &Forward<'_>, output_gradient: &[f32], with_inpu
             let block_row = (time - start) * n_rows;
             let step_states = &mut states.as_mut_slice()[block_row * padded_hidden..][..n_rows * padded_hidden];
             for (row, state) in step_states.chunks_exact_mut(padded_hidden).enumerate() {
-                match (time, initial) {
-                    (0, None) => state.fill(0.0),
-                    (0, Some(initial)) => {
-                        state[..n_hidden].copy_from_slice(&initial[row * cell.state_size(n_hidden)..][..n_hidden])
-                    }
-                    _ => {
-                        state[..n_hidden].copy_from_slice(&output[(row * n_steps + time - 1) * n_hidden..][..n_hidden])
-                    }
-                }
+                let before = match time {
+                    0 => &initial[row * state_size..],
+                    _ => &output[row * output_stride + (time - 1) * n_hidden..],
+                };
+                state[..n_hidden].copy_from_slice(&before[..n_hidden]);
             }
             let step_inputs = &mut inputs.as_mut_slice()[block_row * padded_inputs..][..n_rows * padded_inputs];
             for (row, padded_row) in step_inputs.chunks_exact_mut(padded_inputs).enumerate() {
@@ -126,7 +138,7 @@ pub(super) fn backward(forward: &Forward<'_>, output_gradient: &[f32], with_inpu
                 n_hidden,
                 StepSlices {
                     output: &output_gradient[time * n_hidden..],
-                    output_stride: n_steps * n_hidden,
+                    output_stride,
                     saved: &saved[time * n_rows * cell.saved_per_unit() * padded_hidden..],
                     states: step_states,
                     hidden: hidden_gradient.as_mut_slice(),
@@ -135,7 +147,7 @@ pub(super) fn backward(forward: &Forward<'_>, output_gradient: &[f32], with_inpu
                     bias: bias_gradient.as_mut_slice(),
                 },
             );
-            if time > 0 {
+            if time > 0 || with_initial {
                 multiply(
                     isa,
                     Product {
@@ -205,6 +217,17 @@ pub(super) fn backward(forward: &Forward<'_>, output_gradient: &[f32], with_inpu
         end = start;
     }
 
+    let initial_gradient = with_initial.then(|| {
+        let mut gradient = vec![0.0; n_rows * state_size];
+        for (row, numbers) in gradient.chunks_exact_mut(state_size).enumerate() {
+            let (hidden, memory) = numbers.split_at_mut(n_hidden);
+            hidden.copy_from_slice(&hidden_gradient.as_slice()[row * padded_hidden..][..n_hidden]);
+            if cell.has_memory() {
+                memory.copy_from_slice(&memory_gradient.as_slice()[row * padded_hidden..][..n_hidden]);
+            }
+        }
+        gradient
+    });
     let n_gates = cell.n_gates();
     let mut parameters =
         Vec::with_capacity(n_gates * n_hidden * (n_inputs + n_hidden) + cell.n_bias_parts() * n_hidden);
@@ -219,5 +242,5 @@ pub(super) fn backward(forward: &Forward<'_>, output_gradient: &[f32], with_inpu
     for place in bias_places {
         parameters.extend_from_slice(&bias_gradient.as_slice()[place * padded_hidden..][..n_hidden]);
     }
-    Gradients { input: input_gradient, parameters }
+    Gradients { input: input_gradient, initial: initial_gradient, parameters }
 }

@@ -1,8 +1,8 @@
 //! The recurrent layer as a differentiable operation.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
+use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 
 use super::backward::{Forward, backward};
 use super::cell::RecurrentCell;
@@ -16,9 +16,8 @@ use crate::kernels::tensor::{check_f32, floats, stored_floats};
 /// bit that of [`PackedRecurrent::sequence`] on each row, and the state after the last step, `(batch, state)`.
 ///
 /// The parameters are those of [`PackedRecurrent::new`]: `w_ih` `(gates · hidden, inputs)`, `w_hh` `(gates · hidden, hidden)`
-/// and `bias` `(bias parts · hidden)`. The sequence is differentiable in `x` and the three parameters, once for each call. The
-/// states before the first step and after the last, rows of [`RecurrentCell::state_size`] numbers, are constants; no
-/// `initial_state` means zeros.
+/// and `bias` `(bias parts · hidden)`. States are rows of [`RecurrentCell::state_size`] numbers; no `initial_state` means zeros.
+/// Both results are differentiable in `x`, the three parameters and the initial state, once for each call.
 ///
 /// # Errors
 /// When the shapes do not fit together, or a tensor is not `f32` on the CPU.
@@ -43,7 +42,7 @@ fn recurrent_sequence_with_isa(
     initial_state: Option<&Tensor>,
 ) -> Result<(Tensor, Tensor)> {
     check_f32("recurrent_sequence", &[x, w_ih, w_hh, bias])?;
-    let (n_rows, _, n_inputs) = x.dims3()?;
+    let (n_rows, n_steps, n_inputs) = x.dims3()?;
     let (n_gates, n_bias_parts) = (cell.n_gates(), cell.n_bias_parts());
     let n_hidden = bias.dims1()? / n_bias_parts;
     if n_hidden == 0
@@ -64,41 +63,42 @@ fn recurrent_sequence_with_isa(
     }
     let state_size = cell.state_size(n_hidden);
     let initial_state = match initial_state {
-        None => None,
-        Some(state) if state.dims() == [n_rows, state_size] => Some(state.flatten_all()?.to_vec1()?),
+        None => Tensor::zeros((n_rows, state_size), x.dtype(), x.device())?,
+        Some(state) if state.dims() == [n_rows, state_size] => state.contiguous()?,
         Some(state) => {
             bail!("recurrent_sequence: the initial state is {:?}, expected ({n_rows}, {state_size})", state.dims())
         }
     };
+    check_f32("recurrent_sequence", &[&initial_state])?;
+    if n_steps == 0 {
+        return Ok((Tensor::zeros((n_rows, 0, n_hidden), x.dtype(), x.device())?, initial_state));
+    }
     // One input for all parameters, because operations have three inputs at most; they are small beside the sequences.
     let parameters = Tensor::cat(&[&w_ih.flatten_all()?, &w_hh.flatten_all()?, bias], 0)?;
     let x = x.contiguous()?;
-    let is_tracked = x.track_op() || parameters.track_op();
-    let final_state = Arc::new(Mutex::new(Vec::new()));
-    let op = RecurrentSequence {
-        isa,
-        cell,
-        n_hidden,
-        initial_state,
-        final_state: Arc::clone(&final_state),
-        saved: is_tracked.then(|| Mutex::new(None)),
-    };
-    let output = if is_tracked { x.apply_op2(&parameters, op) } else { x.apply_op2_no_bwd(&parameters, &op) }?;
-    let final_state = std::mem::take(&mut *final_state.lock().expect(LOCK));
-    Ok((output, Tensor::from_vec(final_state, (n_rows, state_size), x.device())?))
+    let is_tracked = x.track_op() || parameters.track_op() || initial_state.track_op();
+    let op = RecurrentSequence { isa, cell, n_hidden, saved: is_tracked.then(|| Mutex::new(None)) };
+    let rows = if is_tracked {
+        x.apply_op3(&parameters, &initial_state, op)
+    } else {
+        x.apply_op3_no_bwd(&parameters, &initial_state, &op)
+    }?;
+    let n_outputs = n_steps * n_hidden;
+    let output = if cell.has_memory() { rows.narrow(1, 0, n_outputs)? } else { rows.clone() };
+    let output = output.reshape((n_rows, n_steps, n_hidden))?;
+    // The last h, and behind it in each row the last c.
+    Ok((output, rows.narrow(1, n_outputs - n_hidden, state_size)?))
 }
 
 /// Why a lock is never poisoned.
 const LOCK: &str = "no holder of this lock panics";
 
-/// One call of [`recurrent_sequence`], its inputs `x` and the parameters one after the other.
+/// One call of [`recurrent_sequence`]: its inputs are `x`, the parameters one after the other and the initial state, its output
+/// `(batch, time · hidden)`, h after each step and behind it the LSTM's c after the last.
 struct RecurrentSequence {
     isa: Isa,
     cell: RecurrentCell,
     n_hidden: usize,
-    initial_state: Option<Vec<f32>>,
-    /// Left here by the forward pass, since an operation has one output.
-    final_state: Arc<Mutex<Vec<f32>>>,
     /// What the cell saves in the forward pass, where a backward pass may follow.
     saved: Option<Mutex<Option<AlignedBuffer>>>,
 }
@@ -113,7 +113,7 @@ impl RecurrentSequence {
     }
 }
 
-impl CustomOp2 for RecurrentSequence {
+impl CustomOp3 for RecurrentSequence {
     fn name(&self) -> &'static str {
         "recurrent-sequence"
     }
@@ -124,13 +124,16 @@ impl CustomOp2 for RecurrentSequence {
         x_layout: &Layout,
         parameters: &CpuStorage,
         parameters_layout: &Layout,
+        initial: &CpuStorage,
+        initial_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (n_rows, n_steps, n_inputs) = x_layout.shape().dims3()?;
         let n_hidden = self.n_hidden;
         let (w_ih, w_hh, bias) = self.split(floats(parameters, parameters_layout)?, n_inputs);
         let layer = PackedRecurrent::with_isa(self.isa, self.cell, w_ih, w_hh, bias);
-        let mut state = self.initial_state.clone().unwrap_or_else(|| vec![0.0; n_rows * layer.state_size()]);
-        let mut output = vec![0.0; n_rows * n_steps * n_hidden];
+        let mut state = floats(initial, initial_layout)?.to_vec();
+        let n_outputs = n_steps * n_hidden;
+        let mut output = vec![0.0; n_rows * n_outputs];
         let n_saved = n_steps * n_rows * self.cell.saved_per_unit() * padded(n_hidden);
         let mut saved = self.saved.as_ref().map(|_| AlignedBuffer::zeros(n_saved));
         layer.run(
@@ -141,20 +144,25 @@ impl CustomOp2 for RecurrentSequence {
             &mut output,
             saved.as_mut().map(AlignedBuffer::as_mut_slice),
         );
-        *self.final_state.lock().expect(LOCK) = state;
         if let Some(place) = &self.saved {
             *place.lock().expect(LOCK) = saved;
         }
-        Ok((CpuStorage::F32(output), (n_rows, n_steps, n_hidden).into()))
+        if self.cell.has_memory() {
+            let rows = output.chunks_exact(n_outputs).zip(state.chunks_exact(2 * n_hidden));
+            output = rows.flat_map(|(row, state)| row.iter().chain(&state[n_hidden..]).copied()).collect();
+        }
+        let shape = (n_rows, output.len() / n_rows.max(1));
+        Ok((CpuStorage::F32(output), shape.into()))
     }
 
     fn bwd(
         &self,
         x: &Tensor,
         parameters: &Tensor,
+        initial: &Tensor,
         output: &Tensor,
         output_gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let saved = self.saved.as_ref().and_then(|place| place.lock().expect(LOCK).take());
         let Some(saved) = saved else {
             bail!("recurrent_sequence: the gradient was already taken once for this forward pass")
@@ -164,6 +172,7 @@ impl CustomOp2 for RecurrentSequence {
         let output_gradient = output_gradient.contiguous()?;
         let (x_storage, x_layout) = x.storage_and_layout();
         let (parameter_storage, parameter_layout) = parameters.storage_and_layout();
+        let (initial_storage, initial_layout) = initial.storage_and_layout();
         let (output_storage, output_layout) = output.storage_and_layout();
         let (gradient_storage, gradient_layout) = output_gradient.storage_and_layout();
         let (w_ih, w_hh, _) = self.split(stored_floats(&parameter_storage, parameter_layout)?, n_inputs);
@@ -178,17 +187,20 @@ impl CustomOp2 for RecurrentSequence {
                 w_ih,
                 w_hh,
                 input: stored_floats(&x_storage, x_layout)?,
-                initial: self.initial_state.as_deref(),
+                initial: stored_floats(&initial_storage, initial_layout)?,
                 output: stored_floats(&output_storage, output_layout)?,
                 saved: saved.as_slice(),
             },
             stored_floats(&gradient_storage, gradient_layout)?,
             x.track_op(),
+            initial.track_op(),
         );
-        let input_gradient = gradients.input.map(|numbers| Tensor::from_vec(numbers, x.shape(), x.device()));
         let n_parameters = gradients.parameters.len();
+        let of = |numbers: Option<Vec<f32>>, like: &Tensor| {
+            numbers.map(|numbers| Tensor::from_vec(numbers, like.shape(), like.device())).transpose()
+        };
         let parameter_gradient = Tensor::from_vec(gradients.parameters, n_parameters, x.device())?;
-        Ok((input_gradient.transpose()?, Some(parameter_gradient)))
+        Ok((of(gradients.input, x)?, Some(parameter_gradient), of(gradients.initial, initial)?))
     }
 }
 
@@ -217,11 +229,12 @@ mod tests {
                 variable(2, &[cell.n_gates() * n_hidden, n_inputs])?,
                 variable(3, &[cell.n_gates() * n_hidden, n_hidden])?,
                 variable(4, &[cell.n_bias_parts() * n_hidden])?,
+                variable(5, &[n_rows, cell.state_size(n_hidden)])?,
             ];
             let run = |isa: Isa| -> Result<Vec<f32>> {
-                let [x, w_ih, w_hh, bias] = &variables;
-                let (output, _) = recurrent_sequence_with_isa((isa, cell), x, w_ih, w_hh, bias, None)?;
-                let gradients = output.sqr()?.sum_all()?.backward()?;
+                let [x, w_ih, w_hh, bias, initial] = &variables;
+                let (output, last) = recurrent_sequence_with_isa((isa, cell), x, w_ih, w_hh, bias, Some(initial))?;
+                let gradients = (output.sqr()?.sum_all()? + last.powf(3.0)?.sum_all()?)?.backward()?;
                 let each = variables.iter().map(|variable| numbers(gradients.get(variable).expect("a gradient")));
                 Ok(each.collect::<Result<Vec<_>>>()?.concat())
             };
