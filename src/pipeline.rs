@@ -6,6 +6,8 @@
 //! in one thread, the daemon puts a channel between them; either way any portioning of the same samples gives the same
 //! scores to the bit.
 
+use std::collections::VecDeque;
+
 use crate::bundle::{Bundle, Manifest};
 use crate::detector::{Detection, Detector, WordDetector};
 use crate::features::FeatureExtractor;
@@ -124,6 +126,8 @@ pub struct InferenceStage<'a> {
     detector: Detector,
     values_per_step: usize,
     samples_per_step: u64,
+    /// The ends of the steps that are not decided yet: all but empty between blocks, unless the network is bidirectional.
+    undecided: VecDeque<u64>,
     probabilities: Vec<f32>,
     scores: Vec<f32>,
 }
@@ -153,25 +157,39 @@ impl<'a> InferenceStage<'a> {
             detector: Detector::new(words, manifest.model.warm_up_ms.samples(rate)),
             values_per_step: values_per_step(manifest),
             samples_per_step,
+            undecided: VecDeque::new(),
             probabilities: Vec::new(),
             scores: vec![0.0; manifest.words.len()],
             bundle,
         }
     }
 
-    /// Runs a block; hands over the scores of each step and each detection, in the order of time.
+    /// Runs a block; hands over the scores of each step that is decided now and each detection, in the order of time.
     pub fn push(
         &mut self,
         block: &FeatureBlock,
-        mut on_scores: impl FnMut(StepScores),
-        mut on_detection: impl FnMut(Detection),
+        on_scores: impl FnMut(StepScores),
+        on_detection: impl FnMut(Detection),
     ) {
+        debug_assert_eq!(block.frames.len() % self.values_per_step, 0);
+        let n_steps = (block.frames.len() / self.values_per_step) as u64;
+        self.undecided.extend((1..=n_steps).map(|step| block.start_sample + step * self.samples_per_step));
         self.probabilities.clear();
         self.bundle.network.seq(&mut self.state, &block.frames, &mut self.probabilities);
-        debug_assert_eq!(block.frames.len() % self.values_per_step, 0);
-        let mut end_sample = block.start_sample;
-        for probabilities in self.probabilities.chunks_exact(self.scores.len()) {
-            end_sample += self.samples_per_step;
+        self.decide(on_scores, on_detection);
+    }
+
+    /// Ends the stream: hands over what is not decided yet, as [`push`](Self::push) does.
+    pub fn finish(&mut self, on_scores: impl FnMut(StepScores), on_detection: impl FnMut(Detection)) {
+        self.probabilities.clear();
+        self.bundle.network.finish(&mut self.state, &mut self.probabilities);
+        self.decide(on_scores, on_detection);
+    }
+
+    fn decide(&mut self, mut on_scores: impl FnMut(StepScores), mut on_detection: impl FnMut(Detection)) {
+        let n_steps = self.probabilities.len() / self.scores.len();
+        let steps = self.undecided.drain(..n_steps).zip(self.probabilities.chunks_exact(self.scores.len()));
+        for (end_sample, probabilities) in steps {
             self.detector.push(end_sample, probabilities, &mut self.scores, &mut on_detection);
             on_scores(StepScores { end_sample, scores: &self.scores });
         }

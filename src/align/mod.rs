@@ -103,8 +103,7 @@ fn hear(bundle: &Bundle, file_idx: usize, file: &PositiveFile, output: usize) ->
     let frames_per_step = bundle.network.frames_per_step();
     let step_values = frames_per_step * features.n_mels;
     frames.truncate(frames.len() / step_values * step_values);
-    let mut probabilities = Vec::new();
-    bundle.network.seq(&mut bundle.network.zero_state(), &frames, &mut probabilities);
+    let probabilities = bundle.network.recording(&frames);
     let word: Vec<f32> = probabilities.into_iter().skip(output).step_by(bundle.network.n_words()).collect();
     let (peak, step) = rise(&word);
     let samples_per_step = frames_per_step * features.hop_length_samples;

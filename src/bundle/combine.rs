@@ -7,10 +7,11 @@ use crate::difference::first_difference;
 use crate::model::{SecondLookConfig, Weights};
 
 /// One model whose networks are those of all `models`, given with their places: the mean of their logits decides, always or, with
-/// a second look, around what the first takes for a word. Features, shape and words must be the same. Thresholds and timing are those of the first and suit the mean only roughly; measured figures are left out.
+/// a second look, around what the first takes for a word. Features, shape and words must be the same. Thresholds and timing are
+/// those of the first and suit the mean only roughly; measured figures are left out.
 ///
 /// # Errors
-/// When two models differ; what differs is named.
+/// When two models differ; what differs is named. When the second look is not possible.
 pub fn combine(
     models: &[(String, Bundle)],
     second_look: Option<SecondLookConfig>,
@@ -26,6 +27,10 @@ pub fn combine(
             let other = first_place.clone();
             return Err(BundleError::Combine { place: place.clone(), other, key, found, expected });
         }
+    }
+    if let Some(look) = &second_look {
+        let error = |source| BundleError::Model { place: "the second look".into(), source };
+        look.validate(&first.manifest.model).map_err(error)?;
     }
     let mut networks = Vec::new();
     for (place, model) in models {

@@ -48,6 +48,15 @@ pub enum BundleError {
         /// What is there.
         found: String,
     },
+    /// The model can only label recordings.
+    #[error(
+        "{place}: its network is bidirectional: it decides about a sound only when it has heard what follows, so it labels recordings \
+         ('tripword label') and cannot listen; train one with train.network.bidirectional = false"
+    )]
+    CannotListen {
+        /// The model.
+        place: String,
+    },
     /// Models that are to be one do not fit together.
     #[error(
         "{place}: has {key} = {found}, {other} has {expected}; only models with the same features, shape and words can be combined"

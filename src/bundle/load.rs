@@ -82,6 +82,17 @@ impl Bundle {
         Ok(Self { manifest, weights, network })
     }
 
+    /// Whether one can listen with the model, or only label recordings; `place` begins the message.
+    ///
+    /// # Errors
+    /// When it decides about a sound only after what follows.
+    pub fn check_listens(&self, place: &str) -> Result<(), BundleError> {
+        if self.network.is_bidirectional() {
+            return Err(BundleError::CannotListen { place: place.into() });
+        }
+        Ok(())
+    }
+
     /// Reads and checks a model.
     ///
     /// # Errors
@@ -149,8 +160,10 @@ fn parse_manifest(place: &str, text: &str) -> Result<Manifest, BundleError> {
 
     let words_error = |reason: String| BundleError::Words { place: place.into(), reason };
     manifest.features.validate().map_err(|source| BundleError::Features { place: place.into(), source })?;
-    let is_usable =
-        manifest.model.validate().and_then(|()| manifest.second_look.map_or(Ok(()), |look| look.validate()));
+    let is_usable = manifest
+        .model
+        .validate()
+        .and_then(|()| manifest.second_look.map_or(Ok(()), |look| look.validate(&manifest.model)));
     is_usable.map_err(|source| BundleError::Model { place: place.into(), source })?;
     if Path::new(&manifest.weights.file).file_name() != Some(manifest.weights.file.as_ref()) {
         return Err(words_error(format!(

@@ -42,7 +42,6 @@ pub(super) fn run(args: &CombineArgs) -> Result<Outcome> {
         .collect::<Result<Vec<_>>>()?;
     let second_look =
         args.second_look.map(|proposal_probability| SecondLookConfig { proposal_probability, ..Default::default() });
-    second_look.map_or(Ok(()), |second_look| second_look.validate()).context("--second-look")?;
     let (mut manifest, weights) = combine(&models, second_look)?;
     manifest.name = args.out.file_name().context("--out needs a folder name")?.to_string_lossy().into_owned();
     let notes: Vec<String> = manifest.training.notes.iter().map(|note| format!("- {note}\n")).collect();

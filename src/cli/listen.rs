@@ -60,6 +60,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     apply_flags(args, &mut context)?;
     let settings = context.settings()?;
     let bundle = context.load_model()?;
+    bundle.check_listens(&bundle.manifest.name)?;
     let signals = SignalWatch::start()?;
     let opened = open_input(args.input.as_deref(), args.real_time, &settings)?;
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();

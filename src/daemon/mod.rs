@@ -71,7 +71,7 @@ impl Daemon {
     /// Starts the threads. `source` delivers at the model's rate; dropping `stop_handle` must end it.
     ///
     /// # Errors
-    /// When a thread cannot be started.
+    /// When a thread cannot be started, or the model is only for labelling.
     pub fn start(
         source: Box<dyn AudioSource>,
         stop_handle: StopHandle,
@@ -79,6 +79,9 @@ impl Daemon {
         sinks: Vec<Box<dyn EventSink>>,
         overflow: Overflow,
     ) -> io::Result<Self> {
+        bundle
+            .check_listens(&bundle.manifest.name)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let stats = Arc::new(Stats::default());
         let (block_sender, blocks) = bounded(FEATURE_QUEUE_BLOCKS);
         let (recycled_sender, recycled) = bounded(FEATURE_BLOCKS);

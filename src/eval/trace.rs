@@ -14,9 +14,7 @@ pub struct Trace {
 impl Trace {
     /// Runs a network over feature frames `(time, n_mels)` from the zero state.
     pub fn new(network: &StreamingNetwork, frames: &[f32]) -> Self {
-        let mut probabilities = Vec::new();
-        network.seq(&mut network.zero_state(), frames, &mut probabilities);
-        Self { probabilities, n_words: network.n_words() }
+        Self { probabilities: network.recording(frames), n_words: network.n_words() }
     }
 
     /// The probabilities of one word, step by step.

@@ -9,9 +9,10 @@ use crate::audio::resample::Resampled;
 use crate::audio::wav::WavSource;
 use crate::audio::{AudioError, AudioSource, ChannelChoice, Read};
 use crate::bundle::Bundle;
+use crate::detector::Detection;
 use crate::events::WakeEvent;
 use crate::files::write_whole;
-use crate::pipeline::{FeatureBlock, FeatureStage, InferenceStage};
+use crate::pipeline::{FeatureBlock, FeatureStage, InferenceStage, StepScores};
 use crate::units::SampleRate;
 
 /// Samples read at a time.
@@ -137,16 +138,18 @@ impl Labeller<'_> {
                 Read::Gap { lost_samples } => feature_stage.pass_gap(lost_samples, &mut block),
                 Read::End => feature_stage.finish(&mut block),
             };
+            let mut on_scores = |step: StepScores| {
+                if let (Some(writer), Ok(())) = (&mut score_writer, &write_result) {
+                    write_result = writer.step(rate, step.end_sample, &words, step.scores);
+                }
+            };
+            let mut on_detection =
+                |detection: Detection| labelled.events.push(WakeEvent::new(&detection, manifest, &name));
             if completed {
-                inference_stage.push(
-                    &block,
-                    |step| {
-                        if let (Some(writer), Ok(())) = (&mut score_writer, &write_result) {
-                            write_result = writer.step(rate, step.end_sample, &words, step.scores);
-                        }
-                    },
-                    |detection| labelled.events.push(WakeEvent::new(&detection, manifest, &name)),
-                );
+                inference_stage.push(&block, &mut on_scores, &mut on_detection);
+            }
+            if read == Read::End {
+                inference_stage.finish(&mut on_scores, &mut on_detection);
             }
             if let (Some(path), Err(source)) = (&scores_path, std::mem::replace(&mut write_result, Ok(()))) {
                 return Err(write_error(path, source));

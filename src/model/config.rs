@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::InitialState;
 use crate::kernels::RecurrentCell;
 use crate::units::Milliseconds;
 
@@ -30,9 +31,22 @@ pub struct ModelConfig {
     pub hidden_size: usize,
     /// Number of recurrent layers.
     pub n_layers: usize,
+    /// Where the recurrent layers begin.
+    #[serde(default)]
+    pub initial_state: InitialState,
+    /// Whether each recurrent layer also runs backward, from what follows. Such a network labels recordings and cannot listen.
+    #[serde(default)]
+    pub bidirectional: bool,
+    /// Steps that the backward direction hears of what follows, at least; without one it means nothing.
+    #[serde(default = "default_look_ahead_steps")]
+    pub look_ahead_steps: usize,
     /// Audio at the start of a stream for which the state has not settled: its steps run, its events are suppressed
     /// and counted.
     pub warm_up_ms: Milliseconds,
+}
+
+const fn default_look_ahead_steps() -> usize {
+    20
 }
 
 impl Default for ModelConfig {
@@ -46,6 +60,9 @@ impl Default for ModelConfig {
             cell: RecurrentCell::Gru,
             hidden_size: 96,
             n_layers: 2,
+            initial_state: InitialState::Zero,
+            bidirectional: false,
+            look_ahead_steps: default_look_ahead_steps(),
             warm_up_ms: Milliseconds(240),
         }
     }
@@ -82,6 +99,11 @@ impl ModelConfig {
         self.convolutions.last().map_or(n_mels, |convolution| convolution.channels)
     }
 
+    /// Width of a recurrent layer's output, all directions together.
+    pub fn recurrent_output_size(&self) -> usize {
+        self.hidden_size * super::directions::suffixes(self).len()
+    }
+
     /// Input width of convolution `layer`.
     pub(super) fn convolution_input_size(&self, layer: usize, n_mels: usize) -> usize {
         layer.checked_sub(1).map_or(n_mels, |previous| self.convolutions[previous].channels)
@@ -101,6 +123,7 @@ impl ModelConfig {
         };
         check("hidden_size".into(), self.hidden_size, 1..=1024)?;
         check("n_layers".into(), self.n_layers, 1..=8)?;
+        check("look_ahead_steps".into(), self.look_ahead_steps, 1..=1000)?;
         check("convolutions (their number)".into(), self.convolutions.len(), 0..=4)?;
         for (i, convolution) in self.convolutions.iter().enumerate() {
             check(format!("convolutions[{i}].channels"), convolution.channels, 1..=1024)?;

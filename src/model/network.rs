@@ -3,25 +3,9 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Linear, Module};
 
-use super::{ModelConfig, Weights, WeightsError};
-use crate::kernels::{Activation, ConvShape, recurrent_sequence, unfold_conv};
-
-/// What a batch of streams carries from one sequence to the next.
-#[derive(Debug, Clone)]
-pub struct NetworkState {
-    /// For each convolution the inputs that its next outputs still need, `(batch, kernel − stride, inputs)`.
-    pub convolution_tails: Vec<Tensor>,
-    /// For each recurrent layer `(batch, state)`: h, and behind it the LSTM's c.
-    pub recurrent: Vec<Tensor>,
-}
-
-impl NetworkState {
-    /// The same state as a constant: gradients end here.
-    pub fn detached(&self) -> Self {
-        let detached = |tensors: &[Tensor]| tensors.iter().map(Tensor::detach).collect();
-        Self { convolution_tails: detached(&self.convolution_tails), recurrent: detached(&self.recurrent) }
-    }
-}
+use super::directions::{DirectionNames, suffixes};
+use super::{ModelConfig, NetworkState, Weights, WeightsError};
+use crate::kernels::{Activation, ConvShape, RecurrentCell, recurrent_sequence, unfold_conv};
 
 /// What happens to the input of each recurrent layer and of the head, in their order: dropout while training, a look at it in a
 /// report. `()` leaves all as it is.
@@ -44,10 +28,13 @@ struct Layer {
     bias: Tensor,
 }
 
-struct RecurrentLayer {
+/// One direction of a recurrent layer.
+struct Direction {
     weight_ih: Tensor,
     weight_hh: Tensor,
     bias: Tensor,
+    /// `(state)`, where it is learned.
+    initial: Option<Tensor>,
 }
 
 /// The network over candle tensors. Cloned tensors share storage, so gradients reach the variables it was made from.
@@ -55,7 +42,8 @@ pub struct Network {
     config: ModelConfig,
     n_mels: usize,
     convolutions: Vec<Layer>,
-    recurrent: Vec<RecurrentLayer>,
+    /// Of each layer the forward direction and, in a bidirectional network, the backward one.
+    recurrent: Vec<Vec<Direction>>,
     head: Linear,
 }
 
@@ -69,19 +57,21 @@ impl Network {
         let layer = |prefix: String| -> Result<Layer, WeightsError> {
             Ok(Layer { weight: tensor(format!("{prefix}.weight"))?, bias: tensor(format!("{prefix}.bias"))? })
         };
+        let direction = |layer: usize, suffix: &str| -> Result<Direction, WeightsError> {
+            let names = DirectionNames::new(config, layer, suffix);
+            Ok(Direction {
+                weight_ih: tensor(names.weight_ih)?,
+                weight_hh: tensor(names.weight_hh)?,
+                bias: tensor(names.bias)?,
+                initial: names.initial.map(tensor).transpose()?,
+            })
+        };
         Ok(Self {
             convolutions: (0..config.convolutions.len())
                 .map(|i| layer(format!("conv{i}")))
                 .collect::<Result<_, _>>()?,
             recurrent: (0..config.n_layers)
-                .map(|i| {
-                    let cell = config.cell.name();
-                    Ok(RecurrentLayer {
-                        weight_ih: tensor(format!("{cell}.weight_ih_l{i}"))?,
-                        weight_hh: tensor(format!("{cell}.weight_hh_l{i}"))?,
-                        bias: tensor(format!("{cell}.bias_l{i}"))?,
-                    })
-                })
+                .map(|i| suffixes(config).iter().map(|suffix| direction(i, suffix)).collect())
                 .collect::<Result<_, WeightsError>>()?,
             head: Linear::new(tensor("head.weight".into())?, Some(tensor("head.bias".into())?)),
             config: config.clone(),
@@ -109,11 +99,12 @@ impl Network {
             recurrent: (0..self.config.n_layers)
                 .map(|_| zeros(&[batch, self.config.cell.state_size(self.config.hidden_size)]))
                 .collect::<candle_core::Result<_>>()?,
+            is_new: Some(Tensor::ones((batch, 1), DType::F32, &Device::Cpu)?),
         })
     }
 
     /// Runs `features` `(batch, time, n_mels)`, time a multiple of the frames per step, and gives the logits
-    /// `(batch, steps, n_words)` with the state after the last step. Gradients pass through both states; truncated
+    /// `(batch, steps, n_words)` with the state after the last step. A backward direction begins behind the last step. Gradients pass through both states; truncated
     /// backpropagation through time cuts them by [`NetworkState::detached`].
     ///
     /// # Errors
@@ -125,7 +116,7 @@ impl Network {
         layer_inputs: &mut dyn LayerInputs,
     ) -> candle_core::Result<(Tensor, NetworkState)> {
         let mut x = features.clone();
-        let mut next = NetworkState { convolution_tails: Vec::new(), recurrent: Vec::new() };
+        let mut next = NetworkState { convolution_tails: Vec::new(), recurrent: Vec::new(), is_new: None };
         for (i, (convolution, layer)) in self.config.convolutions.iter().zip(&self.convolutions).enumerate() {
             let with_tail = Tensor::cat(&[&state.convolution_tails[i], &x], 1)?;
             let n_tail = convolution.kernel - convolution.stride;
@@ -135,20 +126,41 @@ impl Network {
                 ConvShape { kernel: convolution.kernel, stride: convolution.stride, activation: Activation::Relu };
             x = unfold_conv(&with_tail, &layer.weight, &layer.bias, shape)?;
         }
-        for (idx, (layer, state)) in self.recurrent.iter().zip(&state.recurrent).enumerate() {
+        for (idx, (layer, carried)) in self.recurrent.iter().zip(&state.recurrent).enumerate() {
             let input = layer_inputs.pass(idx, x)?;
-            let (output, state) = recurrent_sequence(
-                self.config.cell,
-                &input,
-                &layer.weight_ih,
-                &layer.weight_hh,
-                &layer.bias,
-                Some(state),
-            )?;
-            x = output;
-            next.recurrent.push(state);
+            let state = match &state.is_new {
+                Some(is_new) => layer[0].begin(carried, is_new)?,
+                None => carried.clone(),
+            };
+            let (output, last) = layer[0].run(self.config.cell, &input, &state)?;
+            next.recurrent.push(last);
+            x = match layer.get(1) {
+                None => output,
+                Some(backward) => {
+                    let n_rows = input.dim(0)?;
+                    let from_the_end =
+                        backward.begin(&state.zeros_like()?, &Tensor::ones((n_rows, 1), DType::F32, &Device::Cpu)?)?;
+                    let (reversed, _) = backward.run(self.config.cell, &input.flip(&[1])?, &from_the_end)?;
+                    Tensor::cat(&[&output, &reversed.flip(&[1])?], 2)?
+                }
+            };
         }
         let logits = self.head.forward(&layer_inputs.pass(self.recurrent.len(), x)?)?;
         Ok((logits, next))
+    }
+}
+
+impl Direction {
+    /// The `carried` state `(batch, state)`, of rows that are new the initial one; `is_new` is 0 or 1, `(batch, 1)`.
+    fn begin(&self, carried: &Tensor, is_new: &Tensor) -> candle_core::Result<Tensor> {
+        match &self.initial {
+            // What is new carries zeros.
+            Some(initial) => carried + is_new.matmul(&initial.unsqueeze(0)?)?,
+            None => Ok(carried.clone()),
+        }
+    }
+
+    fn run(&self, cell: RecurrentCell, x: &Tensor, state: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
+        recurrent_sequence(cell, x, &self.weight_ih, &self.weight_hh, &self.bias, Some(state))
     }
 }

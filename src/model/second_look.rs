@@ -6,8 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ModelConfigError;
 use super::packed::{PackedNetwork, PackedState};
+use super::{ModelConfig, ModelConfigError};
 use crate::units::Milliseconds;
 
 /// When the further networks of a model are asked.
@@ -29,11 +29,15 @@ impl Default for SecondLookConfig {
 }
 
 impl SecondLookConfig {
-    /// Checks every key against its range.
+    /// Checks every key against its range, and that networks of this shape can be asked again.
     ///
     /// # Errors
     /// Names the first key that is out of range, with what was found and what is possible.
-    pub fn validate(&self) -> Result<(), ModelConfigError> {
+    pub fn validate(&self, model: &ModelConfig) -> Result<(), ModelConfigError> {
+        if model.bidirectional {
+            let expected = "none with model.bidirectional = true: such networks hear what follows anyhow";
+            return Err(ModelConfigError::new("second_look", "there", expected));
+        }
         let probability = self.proposal_probability;
         if !(probability > 0.0 && probability < 1.0) {
             return Err(ModelConfigError::new("second_look.proposal_probability", probability, "above 0 and below 1"));
@@ -100,7 +104,7 @@ impl SecondLook {
             frames: vec![0.0; 2 * self.n_history_steps * self.step_len],
             n_held: self.n_history_steps,
             n_awake: 0,
-            logits: vec![0.0; self.n_history_steps * self.n_words],
+            logits: Vec::new(),
         };
         // Once through, so that every buffer has its size and none grows while a microphone is heard.
         self.hear_again(&mut state, &mut vec![0.0; self.n_words]);
@@ -115,9 +119,8 @@ impl SecondLook {
         let is_proposed = logits.iter().any(|&logit| logit >= self.proposal_logit);
         if state.n_awake > 0 {
             for (network, network_state) in self.networks.iter().zip(&mut state.networks) {
-                let own = &mut state.logits[..self.n_words];
-                network.run(network_state, frames, 1, own);
-                add(own, logits);
+                network.run(network_state, frames, 1, &mut state.logits);
+                add(&state.logits, logits);
             }
         } else if is_proposed {
             self.hear_again(state, logits);
@@ -143,10 +146,9 @@ impl SecondLook {
         let n_steps = state.n_held.min(self.n_history_steps);
         let history = &state.frames[(state.n_held - n_steps) * self.step_len..state.n_held * self.step_len];
         for (network, network_state) in self.networks.iter().zip(&mut state.networks) {
-            let own = &mut state.logits[..n_steps * self.n_words];
-            network_state.reset();
-            network.run(network_state, history, n_steps, own);
-            add(&own[(n_steps - 1) * self.n_words..], logits);
+            network.reset(network_state);
+            network.run(network_state, history, n_steps, &mut state.logits);
+            add(&state.logits[(n_steps - 1) * self.n_words..], logits);
         }
     }
 }

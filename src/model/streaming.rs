@@ -16,6 +16,7 @@ pub struct StreamingNetwork {
     n_mels: usize,
     n_words: usize,
     frames_per_step: usize,
+    is_bidirectional: bool,
 }
 
 /// Everything one stream carries from step to step, and the buffers it computes in.
@@ -24,12 +25,15 @@ pub struct StreamingState {
     /// One entry a network.
     networks: Vec<PackedState>,
     second_look: Option<SecondLookState>,
+    /// Of one network.
     logits: Vec<f32>,
+    /// The sum over the networks.
+    sums: Vec<f32>,
     n_steps: u64,
 }
 
 impl StreamingState {
-    /// Steps since the zero state.
+    /// Steps since the zero state, decided or not.
     pub fn n_steps(&self) -> u64 {
         self.n_steps
     }
@@ -65,6 +69,7 @@ impl StreamingNetwork {
             n_mels,
             n_words,
             frames_per_step: config.frames_per_step(),
+            is_bidirectional: config.bidirectional,
         })
     }
 
@@ -95,18 +100,30 @@ impl StreamingNetwork {
             networks: self.networks.iter().map(PackedNetwork::zero_state).collect(),
             second_look: self.second_look.as_ref().map(SecondLook::zero_state),
             logits: Vec::new(),
+            sums: Vec::new(),
             n_steps: 0,
         }
     }
 
-    /// One step: `frames` `(frames_per_step, n_mels)` to `probabilities` `(n_words)`.
-    pub fn step(&self, state: &mut StreamingState, frames: &[f32], probabilities: &mut [f32]) {
-        debug_assert_eq!(frames.len(), self.frames_per_step * self.n_mels);
-        self.run_block(state, frames, probabilities);
+    /// Whether steps are decided only when later ones are known, so that nobody can listen with it.
+    pub fn is_bidirectional(&self) -> bool {
+        self.is_bidirectional
     }
 
-    /// Any number of whole steps: `frames` `(steps · frames_per_step, n_mels)`; the probabilities `(steps, n_words)` are
-    /// appended. Bit-identical to the same frames in single steps.
+    /// One step: `frames` `(frames_per_step, n_mels)` to `probabilities` `(n_words)`.
+    ///
+    /// # Panics
+    /// When the network is bidirectional: it has nothing to say about a step yet.
+    pub fn step(&self, state: &mut StreamingState, frames: &[f32], probabilities: &mut [f32]) {
+        debug_assert_eq!(frames.len(), self.frames_per_step * self.n_mels);
+        assert!(!self.is_bidirectional, "a bidirectional network runs by seq and finish");
+        self.run_block(state, frames);
+        probabilities.copy_from_slice(&state.sums);
+    }
+
+    /// Any number of whole steps: `frames` `(steps · frames_per_step, n_mels)`; the probabilities `(steps, n_words)` of all steps
+    /// that are decided now are appended: of these steps, or in a bidirectional network of as many as can be, from the first that
+    /// was not decided before. Bit-identical to the same frames in single steps.
     ///
     /// # Panics
     /// When `frames` is not a whole number of steps.
@@ -114,31 +131,70 @@ impl StreamingNetwork {
         let step_len = self.frames_per_step * self.n_mels;
         assert!(frames.len().is_multiple_of(step_len), "frames are handed over in whole steps");
         for block in frames.chunks(MAX_STEPS_PER_BLOCK * step_len) {
-            let start = probabilities.len();
-            probabilities.resize(start + block.len() / step_len * self.n_words, 0.0);
-            self.run_block(state, block, &mut probabilities[start..]);
+            self.run_block(state, block);
+            probabilities.extend_from_slice(&state.sums);
         }
     }
 
-    fn run_block(&self, state: &mut StreamingState, frames: &[f32], probabilities: &mut [f32]) {
-        let n_steps = frames.len() / (self.frames_per_step * self.n_mels);
-        probabilities.fill(0.0);
-        state.logits.resize(probabilities.len(), 0.0);
-        for (network, network_state) in self.networks.iter().zip(&mut state.networks) {
-            network.run(network_state, frames, n_steps, &mut state.logits);
-            probabilities.iter_mut().zip(&state.logits).for_each(|(sum, logit)| *sum += logit);
+    /// Ends the stream: appends the probabilities of all steps that are not decided yet.
+    pub fn finish(&self, state: &mut StreamingState, probabilities: &mut Vec<f32>) {
+        if self.is_bidirectional {
+            sum_logits(&self.networks, state, |network, network_state, logits| network.finish(network_state, logits));
+            to_probabilities(&mut state.sums);
+            probabilities.extend_from_slice(&state.sums);
         }
-        let scale = 1.0 / self.networks.len() as f32;
-        probabilities.iter_mut().for_each(|logit| *logit *= scale);
+    }
+
+    /// A whole recording from the beginning to the end: `frames` `(steps · frames_per_step, n_mels)` to probabilities
+    /// `(steps, n_words)`.
+    ///
+    /// # Panics
+    /// When `frames` is not a whole number of steps.
+    pub fn recording(&self, frames: &[f32]) -> Vec<f32> {
+        let (mut state, mut probabilities) = (self.zero_state(), Vec::new());
+        self.seq(&mut state, frames, &mut probabilities);
+        self.finish(&mut state, &mut probabilities);
+        probabilities
+    }
+
+    /// Leaves the probabilities of the steps that are decided now in `state.sums`.
+    fn run_block(&self, state: &mut StreamingState, frames: &[f32]) {
+        let step_len = self.frames_per_step * self.n_mels;
+        let n_steps = frames.len() / step_len;
+        sum_logits(&self.networks, state, |network, network_state, logits| {
+            network.run(network_state, frames, n_steps, logits);
+        });
         if let (Some(second_look), Some(second_state)) = (&self.second_look, &mut state.second_look) {
-            let steps = frames.chunks_exact(self.frames_per_step * self.n_mels);
-            for (frames, logits) in steps.zip(probabilities.chunks_exact_mut(self.n_words)) {
+            let steps = frames.chunks_exact(step_len);
+            for (frames, logits) in steps.zip(state.sums.chunks_exact_mut(self.n_words)) {
                 second_look.step(second_state, frames, logits);
             }
         }
-        for value in probabilities {
-            *value = 1.0 / (1.0 + (-*value).exp());
-        }
+        to_probabilities(&mut state.sums);
         state.n_steps += n_steps as u64;
+    }
+}
+
+/// The mean of what `run` gives for each network, in `state.sums`.
+fn sum_logits(
+    networks: &[PackedNetwork],
+    state: &mut StreamingState,
+    run: impl Fn(&PackedNetwork, &mut PackedState, &mut Vec<f32>),
+) {
+    let StreamingState { networks: states, logits, sums, .. } = state;
+    sums.clear();
+    for (network, network_state) in networks.iter().zip(states) {
+        run(network, network_state, logits);
+        // All decide the same steps.
+        sums.resize(logits.len(), 0.0);
+        sums.iter_mut().zip(&*logits).for_each(|(sum, logit)| *sum += logit);
+    }
+    let scale = 1.0 / networks.len() as f32;
+    sums.iter_mut().for_each(|logit| *logit *= scale);
+}
+
+fn to_probabilities(logits: &mut [f32]) {
+    for value in logits {
+        *value = 1.0 / (1.0 + (-*value).exp());
     }
 }

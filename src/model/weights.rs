@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Tensor};
 
 use super::ModelConfig;
+use super::directions::{DirectionNames, suffixes};
 
 /// What is wrong with a set of weights.
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +47,8 @@ pub enum WeightsError {
 /// Names and order of the recurrent tensors follow PyTorch (`gru.weight_ih_l0 (3H, I)`, gates r, z, n;
 /// `lstm.weight_ih_l0 (4H, I)`, gates i, f, g, o; `rnn.weight_ih_l0 (H, I)`), except that the two bias vectors are folded into
 /// one: they only ever appear as sums, but for the n of the GRU, whose `gru.bias_l0 (4H)` is `[b_r, b_z, b_in, b_hn]`.
+/// A backward direction's names end in `_reverse`; layers above the first then read `2H` inputs. A learned initial state is
+/// `gru.initial_l0 (H)`, the LSTM's `(2H)`, h and then c.
 /// Convolutions are `conv0.weight (C, kernel·inputs)`, the window flattened with time outermost.
 #[derive(Debug, Clone)]
 pub struct Weights {
@@ -67,15 +70,19 @@ impl Weights {
             expected.push((format!("conv{i}.bias"), vec![convolution.channels]));
         }
         let (cell, hidden) = (config.cell, config.hidden_size);
-        let (n_lines, n_biases) = (cell.n_gates() * hidden, cell.n_bias_parts() * hidden);
-        let cell = cell.name();
+        let n_lines = cell.n_gates() * hidden;
         for layer in 0..config.n_layers {
-            let n_inputs = if layer == 0 { config.recurrent_input_size(n_mels) } else { hidden };
-            expected.push((format!("{cell}.weight_ih_l{layer}"), vec![n_lines, n_inputs]));
-            expected.push((format!("{cell}.weight_hh_l{layer}"), vec![n_lines, hidden]));
-            expected.push((format!("{cell}.bias_l{layer}"), vec![n_biases]));
+            let n_inputs =
+                if layer == 0 { config.recurrent_input_size(n_mels) } else { config.recurrent_output_size() };
+            for suffix in suffixes(config) {
+                let names = DirectionNames::new(config, layer, suffix);
+                expected.push((names.weight_ih, vec![n_lines, n_inputs]));
+                expected.push((names.weight_hh, vec![n_lines, hidden]));
+                expected.push((names.bias, vec![cell.n_bias_parts() * hidden]));
+                expected.extend(names.initial.map(|name| (name, vec![cell.state_size(hidden)])));
+            }
         }
-        expected.push(("head.weight".into(), vec![n_words, hidden]));
+        expected.push(("head.weight".into(), vec![n_words, config.recurrent_output_size()]));
         expected.push(("head.bias".into(), vec![n_words]));
         expected
     }

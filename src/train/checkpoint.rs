@@ -141,7 +141,7 @@ pub(super) fn load(path: &Path, request: &TrainRequest) -> Result<Option<Checkpo
     let mut tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(damaged)?;
     for shard in 0..config.n_shards {
         let mut state = |network: usize| {
-            let mut state = NetworkState { convolution_tails: Vec::new(), recurrent: Vec::new() };
+            let mut state = NetworkState { convolution_tails: Vec::new(), recurrent: Vec::new(), is_new: None };
             for (part, list) in [("tail", &mut state.convolution_tails), ("hidden", &mut state.recurrent)] {
                 while let Some(tensor) = tensors.remove(&format!("state/{shard}/{network}/{part}/{}", list.len())) {
                     list.push(tensor);

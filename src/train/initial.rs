@@ -33,7 +33,12 @@ pub(super) fn initial_weights(config: &ModelConfig, n_mels: usize, n_words: usiz
         }
         let bound = 1.0 / (fan_in as f32).sqrt();
         let mut values: Vec<f32> = (0..shape.iter().product())
-            .map(|_| if name == "head.bias" { HEAD_BIAS } else { rng.random_range(-bound..bound) })
+            .map(|_| match name.as_str() {
+                "head.bias" => HEAD_BIAS,
+                // A learned initial state begins as the zero state.
+                name if name.contains(".initial_") => 0.0,
+                _ => rng.random_range(-bound..bound),
+            })
             .collect();
         if config.cell == RecurrentCell::Lstm && name.starts_with("lstm.bias") {
             // Gates i, f, g, o.

@@ -52,8 +52,7 @@ fn mine_clip(network: &StreamingNetwork, bank: &Bank, config: &TrainConfig, clip
         Compressor::new(&config.features.compression, n_mels).apply(&mut frames);
         let n_steps = clip.len() / network.frames_per_step();
         frames.truncate(n_steps * network.frames_per_step() * n_mels);
-        let mut probabilities = Vec::new();
-        network.seq(&mut network.zero_state(), &frames, &mut probabilities);
+        let probabilities = network.recording(&frames);
         for (word_idx, peaks) in found.iter_mut().enumerate() {
             // Greedy: each stretch of two seconds gives at most its highest step.
             let mut best: Option<(usize, f32)> = None;

@@ -116,7 +116,7 @@ pub(super) fn run_step(
     Ok(total)
 }
 
-/// Zeroes the rows of `states` for which `is_reset` (over all rows of the batch) says so.
+/// Resets the rows of `states` for which `is_reset` (over all rows of the batch) says so.
 ///
 /// # Errors
 /// When a tensor cannot be made.
@@ -124,14 +124,8 @@ pub(super) fn reset_rows(states: &mut [ShardState], is_reset: &[bool]) -> Result
     let n_shards = states.len();
     for (shard, state) in states.iter_mut().enumerate() {
         let rows = shard_rows(shard, n_shards, is_reset.len());
-        let keep: Vec<f32> = is_reset[rows].iter().map(|&reset| if reset { 0.0 } else { 1.0 }).collect();
-        let keep = Tensor::from_vec(keep.clone(), keep.len(), &Device::Cpu)?;
         for state in std::iter::once(&mut state.learner).chain(&mut state.teachers) {
-            for tensor in state.convolution_tails.iter_mut().chain(&mut state.recurrent) {
-                let mut shape = vec![1; tensor.rank()];
-                shape[0] = keep.dim(0)?;
-                *tensor = tensor.broadcast_mul(&keep.reshape(shape)?)?;
-            }
+            *state = state.reset_rows(&is_reset[rows.clone()])?;
         }
     }
     Ok(())
@@ -150,6 +144,7 @@ mod tests {
             let state = || NetworkState {
                 convolution_tails: vec![ones(&[2, 3, 4])],
                 recurrent: vec![ones(&[2, n_carried]), ones(&[2, n_carried])],
+                is_new: None,
             };
             let shard = || ShardState { learner: state(), teachers: vec![state()] };
             let mut states = [shard(), shard()];
@@ -160,6 +155,8 @@ mod tests {
                         let rows = tensor.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
                         assert!(rows.iter().zip(kept).all(|(row, kept)| row.iter().all(|&value| value == kept)));
                     }
+                    let is_new = state.is_new.as_ref().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
+                    assert!(is_new.iter().zip(kept).all(|(is_new, kept)| *is_new == 1.0 - kept));
                 }
             }
         }

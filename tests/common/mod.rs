@@ -45,6 +45,7 @@ pub(crate) fn small_model() -> ModelConfig {
         hidden_size: 20,
         n_layers: 2,
         warm_up_ms: Milliseconds(240),
+        ..ModelConfig::default()
     }
 }
 
