@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{Device, Tensor, Var};
 use tripword::kernels::{PackedRecurrent, RecurrentCell, RecurrentScratch, recurrent_sequence};
+use tripword::model::{InitialState, ModelConfig, Network, StreamingNetwork, Weights};
 
 const INPUTS: usize = 3;
 const HIDDEN: usize = 4;
@@ -102,5 +103,89 @@ fn running_agrees_with_pytorch_step_by_step() {
                 assert_close(cell, "cn", &state[HIDDEN..], &last_memory[row * HIDDEN..(row + 1) * HIDDEN]);
             }
         }
+    }
+}
+
+/// A network of two bidirectional layers that begin with a learned state, without convolutions; its words are the outputs of its last
+/// layer as they are.
+fn bidirectional(cell: RecurrentCell) -> (ModelConfig, BTreeMap<String, Var>, Golden) {
+    let text = match cell {
+        RecurrentCell::Gru => include_str!("data/gru_bidirectional_golden.json"),
+        RecurrentCell::Lstm => include_str!("data/lstm_bidirectional_golden.json"),
+        RecurrentCell::Rnn => include_str!("data/rnn_bidirectional_golden.json"),
+    };
+    let golden: Golden = serde_json::from_str(text).unwrap();
+    let config = ModelConfig {
+        convolutions: Vec::new(),
+        cell,
+        hidden_size: HIDDEN,
+        n_layers: 2,
+        initial_state: InitialState::Learned,
+        bidirectional: true,
+        ..ModelConfig::default()
+    };
+    let values = |name: &str| -> Vec<f32> {
+        if name == "head.weight" {
+            return (0..4 * HIDDEN * HIDDEN).map(|i| if i % (2 * HIDDEN + 1) == 0 { 1.0 } else { 0.0 }).collect();
+        }
+        let Some((_, tensor)) = name.split_once('.').filter(|_| name != "head.bias") else {
+            return vec![0.0; 2 * HIDDEN];
+        };
+        if let Some(end) = tensor.strip_prefix("bias") {
+            folded(cell, &golden[&format!("bias_ih{end}")], &golden[&format!("bias_hh{end}")], |a, b| a + b)
+        } else if tensor.starts_with("initial") {
+            initial(&golden, direction(tensor))
+        } else {
+            golden[tensor].clone()
+        }
+    };
+    let variable = |(name, shape): (String, Vec<usize>)| {
+        let values = values(&name);
+        (name, Var::from_vec(values, shape, &Device::Cpu).unwrap())
+    };
+    let variables = Weights::expected(&config, INPUTS, 2 * HIDDEN).into_iter().map(variable).collect();
+    (config, variables, golden)
+}
+
+/// The place of a direction among PyTorch's states, by the end of its tensors' names.
+fn direction(tensor: &str) -> usize {
+    ["_l0", "_l0_reverse", "_l1", "_l1_reverse"].iter().position(|end| tensor.ends_with(end)).unwrap()
+}
+
+#[test]
+fn bidirectional_layers_agree_with_pytorch() {
+    let flat = |tensor: &Tensor| tensor.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+    for cell in RecurrentCell::ALL {
+        let (config, variables, golden) = bidirectional(cell);
+        let tensors = variables.iter().map(|(name, var)| (name.clone(), var.as_tensor().clone())).collect();
+        let weights = Weights::new(tensors);
+        let network = Network::new(&config, INPUTS, &weights).unwrap();
+        let n_steps = golden["x"].len() / INPUTS;
+        let x = Var::from_slice(&golden["x"], (1, n_steps, INPUTS), &Device::Cpu).unwrap();
+        let (y, _) = network.seq(&x, &network.zero_state(1).unwrap(), &mut ()).unwrap();
+        assert_close(cell, "y", &flat(&y), &golden["y"]);
+
+        let gradients = y.sqr().unwrap().sum_all().unwrap().backward().unwrap();
+        let gradient = |var: &Var| flat(gradients.get(var).unwrap());
+        assert_close(cell, "dx", &gradient(&x), &golden["dx"]);
+        for (name, var) in &variables {
+            let Some((_, tensor)) = name.split_once('.').filter(|(layer, _)| *layer != "head") else { continue };
+            let expected = if let Some(end) = tensor.strip_prefix("bias") {
+                let part = |which: &str| &golden[&format!("dbias_{which}{end}")];
+                folded(cell, part("ih"), part("hh"), |of_either, _| of_either)
+            } else if tensor.starts_with("initial") {
+                let row = direction(tensor) * HIDDEN..(direction(tensor) + 1) * HIDDEN;
+                let memory = golden.get("dc0").map_or(&[][..], |memory| &memory[row.clone()]);
+                [&golden["dh0"][row], memory].concat()
+            } else {
+                golden[&format!("d{tensor}")].clone()
+            };
+            assert_close(cell, name, &gradient(var), &expected);
+        }
+
+        // The recording is shorter than a window: what runs hears all of it, too.
+        let streaming = StreamingNetwork::new(&config, INPUTS, 2 * HIDDEN, &weights).unwrap();
+        let expected: Vec<f32> = golden["y"].iter().map(|y| 1.0 / (1.0 + (-y).exp())).collect();
+        assert_close(cell, "running", &streaming.recording(&golden["x"]), &expected);
     }
 }

@@ -49,14 +49,18 @@ pub(super) fn run(args: &ModelArgs, mut context: Context) -> Result<Outcome> {
         n => format!("{n} networks of "),
     };
     print_line(&format!(
-        "  {} parameters, {networks}{} {} layers of {}, a step every {} ms; licence {}",
+        "  {} parameters, {networks}{} {}{} layers of {}, a step every {} ms; licence {}",
         manifest.weights.n_parameters,
         manifest.model.n_layers,
+        if manifest.model.bidirectional { "bidirectional " } else { "" },
         manifest.model.cell.name().to_uppercase(),
         manifest.model.hidden_size,
         crate::pipeline::samples_per_step(manifest) * 1000 / u64::from(manifest.features.sample_rate_hz),
         manifest.license,
     ))?;
+    if manifest.model.bidirectional {
+        print_line("  for 'tripword label' only: each step is decided by what follows it, too")?;
+    }
     if let Some(look) = manifest.second_look.filter(|_| !networks.is_empty()) {
         print_line(&format!(
             "  the first network listens, the others hear what it gives a probability of {} or more",

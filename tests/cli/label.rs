@@ -1,5 +1,8 @@
 //! `tripword label`
 
+use tripword::bundle::{Manifest, save};
+use tripword::model::RecurrentCell;
+
 use super::*;
 
 #[test]
@@ -279,4 +282,38 @@ fn a_terminal_shows_hours_of_audio_a_second() {
     let shown = in_terminal(&pipe).unwrap();
     assert!(!shown.contains('%') && shown.contains(" h, ") && shown.contains(" h of audio/s"), "{shown}");
     assert_eq!(json_events().len(), n_events);
+}
+
+#[test]
+fn a_bidirectional_model_labels_and_does_not_listen() {
+    let folder = tempfile::tempdir().unwrap();
+    let sound = random_wav(folder.path(), "sound.wav", 5, 20.0);
+    let model = folder.path().join("both-ways");
+    let manifest = common::manifest(&["alpha", "beta"]);
+    let manifest = Manifest { model: common::bidirectional_model(RecurrentCell::Lstm), ..manifest };
+    let weights = common::random_weights(&manifest.model, manifest.features.n_mels, 2, 3);
+    save(&model, manifest, &weights, "# random\n").unwrap();
+    let ran = run(tripword()
+        .args(["label", "--json"])
+        .arg(&sound)
+        .arg("--model")
+        .arg(&model)
+        .arg("--scores")
+        .arg(folder.path()));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    // Every step, up to the end: 20 s and 640 ms of silence.
+    let scores = std::fs::read_to_string(folder.path().join("sound.scores.csv")).unwrap();
+    assert_eq!(scores.lines().count(), 1 + 2 * 258, "{}", scores.lines().last().unwrap());
+    assert!(!ran.stdout.is_empty(), "something is found");
+
+    let ran = run(tripword().args(["listen", "--input"]).arg(&sound).arg("--model").arg(&model));
+    assert!(ran.code == 1 && ran.stdout.is_empty(), "{}", ran.stdout);
+    assert!(ran.stderr.contains("bidirectional") && ran.stderr.contains("cannot listen"), "{}", ran.stderr);
+    let ran = run(tripword()
+        .arg("combine")
+        .args([&model, &model])
+        .arg("--second-look")
+        .arg("--out")
+        .arg(folder.path().join("two")));
+    assert!(ran.code == 1 && ran.stderr.contains("second_look is there; expected none"), "{}", ran.stderr);
 }

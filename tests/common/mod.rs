@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use tripword::bundle::{Bundle, FORMAT_VERSION, Manifest, TrainingSummary, WeightsEntry, WordEntry};
 use tripword::detector::{TriggerConfig, WordTiming};
 use tripword::features::FeatureConfig;
-use tripword::model::{ConvolutionConfig, ModelConfig, RecurrentCell, SecondLookConfig, Weights};
+use tripword::model::{ConvolutionConfig, InitialState, ModelConfig, RecurrentCell, SecondLookConfig, Weights};
 use tripword::units::Milliseconds;
 
 /// xorshift64*: enough randomness for tests, the same everywhere.
@@ -101,6 +101,24 @@ pub(crate) fn random_bundle_of(cell: RecurrentCell, seed: u64) -> Bundle {
     let manifest = Manifest { model: ModelConfig { cell, ..manifest.model }, ..manifest };
     let weights = random_weights(&manifest.model, manifest.features.n_mels, 2, seed);
     Bundle::new("test", manifest, &weights).unwrap()
+}
+
+/// With a window of 15 steps, and states that are not zero at the beginning.
+pub(crate) fn random_bidirectional_bundle(cell: RecurrentCell, seed: u64) -> Bundle {
+    let manifest = manifest(&["alpha", "beta"]);
+    let manifest = Manifest { model: bidirectional_model(cell), ..manifest };
+    let weights = random_weights(&manifest.model, manifest.features.n_mels, 2, seed);
+    Bundle::new("test", manifest, &weights).unwrap()
+}
+
+pub(crate) fn bidirectional_model(cell: RecurrentCell) -> ModelConfig {
+    ModelConfig {
+        cell,
+        bidirectional: true,
+        look_ahead_steps: 5,
+        initial_state: InitialState::Learned,
+        ..small_model()
+    }
 }
 
 /// Three networks, of which two listen only when the first is rather sure.

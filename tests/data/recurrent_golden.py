@@ -1,4 +1,5 @@
-"""Writes gru_golden.json, lstm_golden.json and rnn_golden.json: numbers of PyTorch's recurrent layers, forward and backward.
+"""Writes *_golden.json: numbers of PyTorch's recurrent layers and of their gradients. Those of gru, lstm and rnn are of one layer
+that carries its state, those of gru_bidirectional and so on of two layers in both directions.
 
     python3 -m venv venv && venv/bin/pip install torch && venv/bin/python tests/data/recurrent_golden.py
 
@@ -8,6 +9,16 @@ import json
 import pathlib
 
 import torch
+
+
+def write(name, numbers):
+    path = pathlib.Path(__file__).with_name(f"{name}_golden.json")
+    rows = [
+        f" {json.dumps(key)}: {json.dumps([round(v, 8) for v in tensor.detach().flatten().tolist()])}"
+        for key, tensor in numbers.items()
+    ]
+    path.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+
 
 for name, kind in [("gru", torch.nn.GRU), ("lstm", torch.nn.LSTM), ("rnn", torch.nn.RNN)]:
     torch.manual_seed(3)
@@ -35,9 +46,18 @@ for name, kind in [("gru", torch.nn.GRU), ("lstm", torch.nn.LSTM), ("rnn", torch
         "db_ih": layer.bias_ih_l0.grad,
         "db_hh": layer.bias_hh_l0.grad,
     }
-    path = pathlib.Path(__file__).with_name(f"{name}_golden.json")
-    rows = [
-        f" {json.dumps(key)}: {json.dumps([round(v, 8) for v in tensor.detach().flatten().tolist()])}"
-        for key, tensor in numbers.items()
-    ]
-    path.write_text("{\n" + ",\n".join(rows) + "\n}\n")
+    write(name, numbers)
+
+for name, kind in [("gru", torch.nn.GRU), ("lstm", torch.nn.LSTM), ("rnn", torch.nn.RNN)]:
+    torch.manual_seed(4)
+    layers = kind(3, 4, num_layers=2, batch_first=True, bidirectional=True)
+    x = torch.randn(1, 7, 3, requires_grad=True)
+    # Of layer 0 forward and backward, then of layer 1.
+    state = {"h0": torch.randn(4, 1, 4, requires_grad=True)}
+    if name == "lstm":
+        state["c0"] = torch.randn(4, 1, 4, requires_grad=True)
+    y, _ = layers(x, (state["h0"], state["c0"]) if name == "lstm" else state["h0"])
+    (y**2).sum().backward()
+    tensors = {"x": x, **state, **dict(layers.named_parameters())}
+    gradients = {f"d{key}": tensor.grad for key, tensor in tensors.items()}
+    write(f"{name}_bidirectional", {**tensors, "y": y, **gradients})
