@@ -99,21 +99,23 @@ fn a_detector_is_trained_from_clips_and_finds_its_word_in_new_ones() {
 
 #[test]
 fn an_interrupted_run_resumes_to_the_same_weights() {
-    resumes_to_the_same_weights("gru");
+    resumes_to_the_same_weights("gru", &[]);
 }
 
 #[test]
 fn an_interrupted_run_of_an_lstm_carries_both_parts_of_its_state() {
-    resumes_to_the_same_weights("lstm");
+    let directions = "train.network.bidirectional=true";
+    resumes_to_the_same_weights("lstm", &[directions, "train.network.initial_state=learned"]);
 }
 
-fn resumes_to_the_same_weights(cell: &str) {
+fn resumes_to_the_same_weights(cell: &str, settings: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let data = recordings(folder.path(), 3, 5);
     let train = |out: &str, extra: &[&str]| {
         let mut command = tripword();
         command.arg("train").arg(&data).arg("--out").arg(folder.path().join(out)).args(["--json"]).args(extra);
         command.arg("--set").arg(format!("train.network.cell={cell}"));
+        settings.iter().for_each(|setting| drop(command.args(["--set", setting])));
         command
     };
     let straight = run(small(&mut train("straight", &["--steps", "150"])));
@@ -143,7 +145,7 @@ fn resumes_to_the_same_weights(cell: &str) {
     let weights = |name: &str| std::fs::read(folder.path().join(name).join("weights.safetensors")).unwrap();
     assert!(weights("straight") == weights("resumed"), "the resumed run made other weights");
     let shown = run(tripword().arg("model").arg(folder.path().join("resumed")));
-    assert!(shown.stdout.contains(&format!("2 {} layers of 24", cell.to_uppercase())), "{}", shown.stdout);
+    assert!(shown.stdout.contains(&format!("{} layers of 24", cell.to_uppercase())), "{}", shown.stdout);
 }
 
 /// As small as it can be and still adapt.
