@@ -25,6 +25,9 @@ pub(super) fn report(out: &Path, trained: &Trained, is_json: bool) -> Result<()>
         table(curve).iter().try_for_each(|line| print_line(line))?;
     }
     print_line(&format!("\n{}\n", expectation.paragraph()))?;
+    if manifest.model.bidirectional {
+        return print_line(&format!("Try it on a recording: tripword label --model {} FILE", out.display()));
+    }
     print_line(&format!("Try it: tripword listen --model {}", out.display()))
 }
 
