@@ -205,6 +205,7 @@ fn a_seed_gives_one_mixture_and_buffers_leave_no_trace() {
         mixer.example(seed, &mut reused);
         let fresh = example(&mixer, seed);
         assert_eq!((&reused.frames, &reused.targets, &reused.weights), (&fresh.frames, &fresh.targets, &fresh.weights));
+        assert_eq!(reused.words, fresh.words);
         assert_eq!(fresh.frames.len(), 600 * 40);
         assert_eq!((fresh.targets.len(), fresh.weights.len()), (75 * 2, 75 * 2));
         assert!(fresh.frames.iter().all(|power| power.is_finite() && *power >= 0.0));
@@ -288,6 +289,42 @@ fn a_word_cut_by_the_end_has_no_weight_and_no_target() {
         assert!(ignored.iter().all(|&step| step >= 70), "seed {seed}: {ignored:?}");
         // Less than half the word may be inside; then nothing has to be ignored.
         assert!(ignored.is_empty() || *ignored.last().unwrap() == 74, "seed {seed}: {ignored:?}");
+    }
+}
+
+#[test]
+fn placed_words_agree_with_the_labels() {
+    let root = recordings();
+    for cut_word_probability in [0.0, 0.5] {
+        let n_words_weights = vec![0.1, 0.3, 0.3, 0.2, 0.1];
+        let mixer = mixer(root.path(), MixConfig { cut_word_probability, n_words_weights, ..quick() });
+        let (mut n_whole, mut n_cut) = (0, 0);
+        for seed in 0..150 {
+            let Example { targets, weights, words, .. } = &example(&mixer, seed);
+            let ends: Vec<usize> = words.iter().map(|word| word.end.unwrap_or(75)).collect();
+            assert!(ends.is_sorted(), "seed {seed}: {words:?}");
+            for word_idx in 0..2 {
+                let own: Vec<_> = words.iter().filter(|word| word.word_idx == word_idx).collect();
+                assert!(own.windows(2).all(|pair| pair[0].steps.end <= pair[1].steps.start), "seed {seed}: {words:?}");
+                for step in 0..75 {
+                    let label = (targets[step * 2 + word_idx], weights[step * 2 + word_idx]);
+                    let window = own.iter().find(|word| word.steps.contains(&step));
+                    // Outside of all windows the output is to be 0; from a word's end on it is to be 1.
+                    assert!(window.is_some() || label == (0.0, 1.0), "seed {seed} step {step}: {label:?}, {words:?}");
+                    let is_after_end =
+                        own.iter().any(|word| word.end.is_some_and(|end| (end..end + 4).contains(&step)));
+                    assert_eq!(label == (1.0, 1.0), is_after_end, "seed {seed} step {step}: {words:?}");
+                }
+                for word in own {
+                    n_whole += usize::from(word.end.is_some());
+                    n_cut += usize::from(word.end.is_none());
+                    assert!(word.steps.end <= 75 && word.end.is_none_or(|end| word.steps.contains(&end)), "{word:?}");
+                    let is_ignored = |step| weights[step * 2 + word_idx] == 0.0;
+                    assert!(word.end.is_some() || word.steps.clone().all(is_ignored), "seed {seed}: {word:?}");
+                }
+            }
+        }
+        assert!(n_whole > 100 && (n_cut > 10) == (cut_word_probability > 0.0), "{n_whole} {n_cut}");
     }
 }
 

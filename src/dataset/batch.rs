@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::mask::mask_bands;
 use super::seed::{generator, seed_of};
-use super::{DatasetError, Example, Mixer};
+use super::{DatasetError, Example, Mixer, WordWindow};
 use crate::features::Compressor;
 
 /// Batches that each worker may be ahead.
@@ -49,6 +49,8 @@ pub struct Batch {
     pub targets: Vec<f32>,
     /// Whether they matter, 0 or 1, `(n_rows, n_steps, n_words)`.
     pub weights: Vec<f32>,
+    /// The words of each mixture, in the order of their ends.
+    pub words: Vec<Vec<WordWindow>>,
 }
 
 /// Batches in the order of their steps.
@@ -139,6 +141,7 @@ fn make_batch(mixer: &Mixer, config: &BatchConfig, step: u64, example: &mut Exam
         features: Vec::with_capacity(n_rows * mixer.n_frames() * n_mels),
         targets: Vec::with_capacity(n_labels),
         weights: Vec::with_capacity(n_labels),
+        words: Vec::with_capacity(n_rows),
     };
     // Statistics that a compression carries start anew with each mixture.
     let mut compressor = Compressor::new(&features.compression, n_mels);
@@ -151,6 +154,7 @@ fn make_batch(mixer: &Mixer, config: &BatchConfig, step: u64, example: &mut Exam
         batch.features.extend_from_slice(&example.frames);
         batch.targets.extend_from_slice(&example.targets);
         batch.weights.extend_from_slice(&example.weights);
+        batch.words.push(example.words.clone());
     }
     batch
 }

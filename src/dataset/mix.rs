@@ -11,7 +11,7 @@ use super::bank::Bank;
 use super::draw::{between, chance, shares, weighted};
 use super::equalizer::colour;
 use super::hard_negative::HardNegative;
-use super::labels::{LabelWriter, PlacedWord};
+use super::labels::{LabelWriter, PlacedWord, WordWindow};
 use super::late_reverberation::LateReverberation;
 use super::mix_config::MixConfig;
 use super::plan::{Item, Picker};
@@ -30,6 +30,8 @@ pub struct Example {
     pub targets: Vec<f32>,
     /// Whether they matter, 0 or 1, `(n_steps, n_words)`.
     pub weights: Vec<f32>,
+    /// The words, in the order of their ends.
+    pub words: Vec<WordWindow>,
     scratch: Scratch,
 }
 
@@ -173,6 +175,7 @@ impl Mixer {
         self.set_level(out, &mut rng);
         self.add_floor(out, &mut rng);
         self.labeller.write(&words, self.n_steps, &mut out.targets, &mut out.weights);
+        self.labeller.write_windows(&words, self.n_steps, &mut out.words);
     }
 
     /// Words first, so that long speech does not push them out; speech is cut to what is left. Then in random order, with

@@ -49,6 +49,7 @@ pub use error::{DatasetError, SkipReason, SkippedFile};
 pub use frames::Frames;
 pub use hard_negative::HardNegative;
 pub use inventory::{Elsewhere, Inventory, MIN_CLIPS_PER_WORD, NegativeFile, Part, PositiveFile, Provenance, RoomFile};
+pub use labels::WordWindow;
 pub use layout::Layout;
 pub use mask::mask_bands;
 pub use material::{NegativeClip, Source, WordClip, WordVariant};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::AdaptConfig;
+use super::{AdaptConfig, LossConfig};
 use crate::dataset::{BatchConfig, MixConfig};
 use crate::detector::TriggerConfig;
 use crate::features::FeatureConfig;
@@ -39,7 +39,8 @@ pub struct TrainConfig {
     pub average_decay: f64,
     /// Probability that a row starts a step from the zero state and not from where its last mix ended.
     pub reset_probability: f32,
-    /// Weight of the mean loss over negative steps against that over positive steps.
+    /// Weight of the mean loss over negative steps against that over positive steps; [`LossKind::Ctc`](super::LossKind::Ctc) has no
+    /// such means.
     pub negative_weight: f64,
     /// Weight of the teachers' word against that of the labels, where there are teachers.
     pub teacher_weight: f64,
@@ -61,6 +62,9 @@ pub struct TrainConfig {
     pub target_false_accepts_per_hour: f64,
     /// Optimiser steps between checkpoints.
     pub checkpoint_every: u64,
+    /// What is learned from the labels.
+    #[serde(default)]
+    pub loss: LossConfig,
     /// What is different when a trained network is adapted to new words.
     pub adapt: AdaptConfig,
     /// The decision rule that is stored for every word; its threshold is replaced by the one chosen.
@@ -100,6 +104,7 @@ impl Default for TrainConfig {
             validation_fraction: 0.2,
             target_false_accepts_per_hour: 0.5,
             checkpoint_every: 500,
+            loss: LossConfig::default(),
             adapt: AdaptConfig::default(),
             trigger: TriggerConfig::default(),
             features: FeatureConfig::default(),
@@ -146,7 +151,7 @@ impl TrainConfig {
             return fail("train.n_shards", self.n_shards.to_string(), &expected);
         }
         type Check = (&'static str, f64, bool, &'static str);
-        let checks: [Check; 14] = {
+        let checks: [Check; 15] = {
             let within = |value: f64, low: f64, high: f64| value >= low && value <= high;
             let (rate, fraction) = (self.learning_rate, self.validation_fraction);
             let target = self.target_false_accepts_per_hour;
@@ -155,6 +160,7 @@ impl TrainConfig {
             let (decay, average) = (self.weight_decay, self.average_decay);
             let (clip, negative) = (self.clip_norm, self.negative_weight);
             let (teacher, temperature) = (self.teacher_weight, self.teacher_temperature);
+            let smoothing = self.loss.label_smoothing;
             let (above_0_below_1, above_0) = ("above 0 and below 1", "above 0");
             [
                 ("train.learning_rate", rate, rate > 0.0 && rate < 1.0, above_0_below_1),
@@ -164,6 +170,7 @@ impl TrainConfig {
                 ("train.negative_weight", negative, negative > 0.0 && negative.is_finite(), above_0),
                 ("train.teacher_weight", teacher, within(teacher, 0.0, 1.0), "0 to 1"),
                 ("train.teacher_temperature", temperature, within(temperature, 0.5, 100.0), "0.5 to 100"),
+                ("train.loss.label_smoothing", smoothing, within(smoothing, 0.0, 0.5), "0 to 0.5"),
                 ("train.dropout", dropout, within(dropout, 0.0, 0.95), "0 to 0.95"),
                 ("train.reset_probability", reset, within(reset, 0.0, 1.0), "0 to 1"),
                 ("train.band_mask_probability", mask, within(mask, 0.0, 1.0), "0 to 1"),

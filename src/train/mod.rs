@@ -33,6 +33,7 @@ pub use config::TrainConfig;
 pub use curve::{CurvePoint, LearningCurve, Tally};
 pub use expectation::{Expectation, TestedOn, WordExpectation};
 pub use learner::{Learner, LearnerStep};
+pub use loss::{LossConfig, LossKind};
 pub use request::{Adaptation, TrainRequest};
 pub use run::{StepReport, TrainObserver, Trained, ValidationReport, train};
 pub use teacher::Teacher;

@@ -7,7 +7,7 @@ use candle_core::{Device, Result, Tensor};
 
 use super::TrainConfig;
 use super::dropout::SeededDropout;
-use super::loss::{StepWeights, taught_loss, weighted_loss};
+use super::loss::BatchLoss;
 use super::optimizer::{Gradients, Optimizer};
 use super::teacher::{Teacher, mean_logits};
 use crate::dataset::Batch;
@@ -47,32 +47,25 @@ pub(super) fn run_step(
     states: &[ShardState],
     dropout_seed: u64,
 ) -> Result<StepResult> {
-    let step_weights = StepWeights::new(&batch.targets, &batch.weights, config.negative_weight);
-    let taught_weights =
-        (!teachers.is_empty()).then(|| StepWeights::taught(&batch.targets, &batch.weights, config.negative_weight));
+    let batch_loss = BatchLoss::new(config, batch, !teachers.is_empty());
     let run_shard = |shard: usize| -> Result<(f64, Gradients, ShardState)> {
         let rows = shard_rows(shard, config.n_shards, batch.n_rows);
-        let tensor = |values: &[f32], n_time: usize, width: usize| {
-            let row = n_time * width;
-            let part = &values[rows.start * row..rows.end * row];
-            Tensor::from_slice(part, (rows.len(), n_time, width), &Device::Cpu)
-        };
         let network = Network::new(&config.network, config.features.n_mels, &optimizer.variables())
             .map_err(candle_core::Error::wrap)?;
-        let features = tensor(&batch.features, batch.n_frames, config.features.n_mels)?;
+        let (n_frames, n_mels) = (batch.n_frames, config.features.n_mels);
+        let features = &batch.features[rows.start * n_frames * n_mels..rows.end * n_frames * n_mels];
+        let features = Tensor::from_slice(features, (rows.len(), n_frames, n_mels), &Device::Cpu)?;
         let mut dropout = SeededDropout::new(dropout_seed.wrapping_add(shard as u64), config.dropout);
         let (logits, learner) = network.seq(&features, &states[shard].learner, &mut dropout)?;
         let mut state = ShardState { learner: learner.detached(), teachers: Vec::new() };
-        let targets = tensor(&batch.targets, batch.n_steps, batch.n_words)?;
-        let weights = tensor(&step_weights.weights, batch.n_steps, batch.n_words)?;
-        let mut loss = weighted_loss(&logits, &targets, &weights)?;
-        if let Some(taught_weights) = &taught_weights {
+        let taught = if teachers.is_empty() {
+            None
+        } else {
             let (taught, teacher_states) = mean_logits(teachers, &features, &states[shard].teachers)?;
             state.teachers = teacher_states;
-            let weights = tensor(&taught_weights.weights, batch.n_steps, batch.n_words)?;
-            let taught = taught_loss(&logits, &taught, &weights, config.teacher_temperature)?;
-            loss = ((loss * (1.0 - config.teacher_weight))? + (taught * config.teacher_weight)?)?;
-        }
+            Some(taught)
+        };
+        let loss = batch_loss.of_rows(rows, &logits, taught.as_ref())?;
         let store = loss.backward()?;
         let mut gradients = Gradients::new();
         for (name, var) in optimizer.vars() {

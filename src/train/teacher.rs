@@ -4,7 +4,7 @@
 use anyhow::{Result, bail, ensure};
 use candle_core::{Device, Tensor};
 
-use super::TrainConfig;
+use super::{LossKind, TrainConfig};
 use crate::bundle::Bundle;
 use crate::model::{Network, NetworkState};
 use crate::names::same_word;
@@ -22,8 +22,14 @@ impl Teacher {
     /// The networks of the model that `name` named, for a learner of `words`.
     ///
     /// # Errors
-    /// When the model lacks a word, sees other features or has steps of another length than `config`.
+    /// When the model lacks a word, sees other features or has steps of another length than `config`, or the loss has no use for it.
     pub fn all(name: &str, bundle: &Bundle, words: &[String], config: &TrainConfig) -> Result<Vec<Self>> {
+        // It would tell the very times that the loss leaves open.
+        ensure!(
+            config.loss.kind != LossKind::Ctc,
+            "the teacher {name} says what every step is to be, which train.loss.kind = \"ctc\" leaves to the network; choose \
+             \"cross_entropy\" or \"max_pooling\", or leave out --teacher"
+        );
         let manifest = &bundle.manifest;
         ensure!(
             manifest.features == config.features,

@@ -61,5 +61,7 @@ fn a_teacher_that_does_not_fit_is_refused() {
     assert!(stranger.code == 1 && stranger.stderr.contains("does not know"), "{}", stranger.stderr);
     let deaf = train("six-words", &["--set", "train.features.n_mels=32"]);
     assert!(deaf.code == 1 && deaf.stderr.contains("train.features"), "{}", deaf.stderr);
+    let timeless = train("six-words", &["--set", "train.loss.kind=ctc"]);
+    assert!(timeless.code == 1 && timeless.stderr.contains("\"max_pooling\""), "{}", timeless.stderr);
     assert!(!out.exists());
 }

@@ -108,6 +108,13 @@ fn an_interrupted_run_of_an_lstm_carries_both_parts_of_its_state() {
     resumes_to_the_same_weights("lstm", &[directions, "train.network.initial_state=learned"]);
 }
 
+#[test]
+fn an_interrupted_run_resumes_with_every_loss() {
+    for kind in ["max_pooling", "ctc"] {
+        resumes_to_the_same_weights("gru", &[&format!("train.loss.kind={kind}")]);
+    }
+}
+
 fn resumes_to_the_same_weights(cell: &str, settings: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let data = recordings(folder.path(), 3, 5);
@@ -146,6 +153,27 @@ fn resumes_to_the_same_weights(cell: &str, settings: &[&str]) {
     assert!(weights("straight") == weights("resumed"), "the resumed run made other weights");
     let shown = run(tripword().arg("model").arg(folder.path().join("resumed")));
     assert!(shown.stdout.contains(&format!("{} layers of 24", cell.to_uppercase())), "{}", shown.stdout);
+}
+
+#[test]
+fn every_loss_learns_and_an_unknown_one_is_told_the_choices() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recordings(folder.path(), 4, 6);
+    let train = |kind: &str| {
+        let mut command = tripword();
+        command.arg("train").arg(&data).arg("--out").arg(folder.path().join(kind)).args(["--steps", "200", "--json"]);
+        command.args(["--set", &format!("train.loss.kind={kind}"), "--set", "train.loss.label_smoothing=0.02"]);
+        run(small(&mut command))
+    };
+    for kind in ["max_pooling", "ctc"] {
+        let ran = train(kind);
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let result = json_lines(&ran.stdout).pop().unwrap();
+        let missed = result["training"]["validation_miss_rate"].as_object().unwrap().values().next().unwrap();
+        assert!(missed.as_f64().unwrap() < 0.5, "{kind}: {result}");
+    }
+    let ran = train("max_poling");
+    assert!(ran.code == 1 && ran.stderr.contains("`cross_entropy`, `max_pooling`, `ctc`"), "{}", ran.stderr);
 }
 
 /// As small as it can be and still adapt.
