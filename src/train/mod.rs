@@ -24,6 +24,7 @@ mod request;
 mod run;
 mod schedule;
 mod shard;
+mod sides;
 mod teacher;
 mod validation;
 
@@ -32,8 +33,9 @@ pub use checkpoint::path as checkpoint_path;
 pub use config::TrainConfig;
 pub use curve::{CurvePoint, LearningCurve, Tally};
 pub use expectation::{Expectation, TestedOn, WordExpectation};
-pub use learner::{Learner, LearnerStep};
+pub use learner::{Diverged, Learner, LearnerStep};
 pub use request::{Adaptation, TrainRequest};
 pub use run::{StepReport, TrainObserver, Trained, ValidationReport, train};
+pub use sides::{Folders, Sides};
 pub use teacher::Teacher;
 pub use validation::{TestRecording, ValidationSet};
