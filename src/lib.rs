@@ -43,9 +43,10 @@
 //! | `align` | where a trained network hears the words of recordings | `bundle`, `dataset`, `features` |
 //! | `train` | the training loop | `dataset`, `eval`, `model`, `bundle` |
 //! | [`config`] | defaults, file, flags | each section's owner |
+//! | `compare` | several configurations trained alike, side by side | `config`, `dataset`, `eval`, `page`, `train` |
 //! | [`cli`] | arguments in, words out | everything |
 //!
-//! `align`, `dataset`, `eval`, `page` and `train` exist with the feature `train`, which is on by default; what runs never imports them.
+//! `align`, `compare`, `dataset`, `eval`, `page` and `train` exist with the feature `train`, which is on by default; what runs never imports them.
 //!
 //! # Invariants
 //!
@@ -67,6 +68,8 @@ pub mod align;
 pub mod audio;
 pub mod bundle;
 pub mod cli;
+#[cfg(feature = "train")]
+pub mod compare;
 pub mod config;
 pub mod daemon;
 #[cfg(feature = "train")]

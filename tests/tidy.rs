@@ -42,6 +42,23 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("config", &["bundle", "names", "train", "units"]),
+    (
+        "compare",
+        &[
+            "bundle",
+            "config",
+            "dataset",
+            "difference",
+            "eval",
+            "features",
+            "files",
+            "model",
+            "page",
+            "parallel",
+            "train",
+            "units",
+        ],
+    ),
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {

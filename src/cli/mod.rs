@@ -4,6 +4,8 @@
 mod align;
 mod audio_progress;
 mod combine;
+#[cfg(feature = "train")]
+mod compare;
 mod completions;
 mod config;
 mod context;
@@ -70,6 +72,8 @@ enum Command {
     #[cfg(feature = "train")]
     Eval(Box<eval::EvalArgs>),
     #[cfg(feature = "train")]
+    Compare(Box<compare::CompareArgs>),
+    #[cfg(feature = "train")]
     Align(align::AlignArgs),
     Combine(combine::CombineArgs),
     Devices(devices::DevicesArgs),
@@ -92,6 +96,8 @@ pub fn run() -> anyhow::Result<Outcome> {
         Command::Train(args) => train::run(&args, context),
         #[cfg(feature = "train")]
         Command::Eval(args) => eval::run(&args, context),
+        #[cfg(feature = "train")]
+        Command::Compare(args) => compare::run(&args, &context),
         #[cfg(feature = "train")]
         Command::Align(args) => align::run(&args, context),
         Command::Combine(args) => combine::run(&args),

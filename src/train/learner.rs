@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 
@@ -36,6 +36,18 @@ pub struct LearnerStep {
     pub gradient_norm: f64,
     /// The learning rate.
     pub learning_rate: f64,
+}
+
+/// The training has run away.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+#[error(
+    "the loss is {loss} at step {step}; the last good checkpoint is kept: resume with a lower train.learning_rate or train.clip_norm"
+)]
+pub struct Diverged {
+    /// Not finite.
+    pub loss: f64,
+    /// Counted from 0.
+    pub step: u64,
 }
 
 impl Learner {
@@ -92,7 +104,7 @@ impl Learner {
     /// run makes the same ones.
     ///
     /// # Errors
-    /// When the loss is not finite, with the weights as they were before; when a shape does not fit.
+    /// [`Diverged`] when the loss is not finite, with the weights as they were before; when a shape does not fit.
     pub fn step(&mut self, config: &TrainConfig, batch: &Batch) -> Result<LearnerStep> {
         let step = batch.step;
         let mut rng = Pcg64Mcg::seed_from_u64(seed_of(&[config.seed, step, STEP_PURPOSE]));
@@ -100,11 +112,9 @@ impl Learner {
             (0..config.batch_size).map(|_| rng.random::<f32>() < config.reset_probability).collect();
         reset_rows(&mut self.states, &is_reset)?;
         let result = run_step(config, &self.optimizer, batch, &self.teachers, &self.states, rng.random())?;
-        ensure!(
-            result.loss.is_finite(),
-            "the loss is {} at step {step}; the last good checkpoint is kept: resume with a lower train.learning_rate or train.clip_norm",
-            result.loss
-        );
+        if !result.loss.is_finite() {
+            return Err(Diverged { loss: result.loss, step }.into());
+        }
         let learning_rate = learning_rate(config, step);
         let gradient_norm = self.optimizer.step(&result.gradients, learning_rate, config)?;
         self.states = result.states;

@@ -27,7 +27,7 @@ pub struct TrainRequest {
     /// Trained networks to learn from, besides the labels; none is the rule.
     pub teachers: Arc<[Teacher]>,
     /// The held-out recordings.
-    pub validation: ValidationSet,
+    pub validation: Arc<ValidationSet>,
     /// Whose voices they are of.
     pub tested_on: TestedOn,
     /// Speakers that each word is learned from; none: nothing tells.

@@ -8,6 +8,8 @@ mod common;
 #[cfg(feature = "train")]
 mod align;
 mod combine;
+#[cfg(feature = "train")]
+mod compare;
 mod config;
 #[cfg(feature = "train")]
 mod eval;

@@ -14,14 +14,12 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::context::{Context, models_dir};
 use super::{Outcome, progress};
-use crate::bundle::{
-    Bundle, FORMAT_VERSION, Manifest, ProvenanceEntry, TrainingSummary, WeightsEntry, check_destination, locate,
-};
+use crate::bundle::{Bundle, Manifest, ProvenanceEntry, check_destination, locate};
 use crate::config::Origin;
 use crate::dataset::Bank;
 use crate::model::Weights;
-use crate::train::{Adaptation, Base, Teacher, TrainConfig, TrainRequest, checkpoint_path, environment, train};
-use data::{DataArgs, Sides};
+use crate::train::{Adaptation, Base, Sides, Teacher, TrainConfig, TrainRequest, checkpoint_path, environment, train};
+use data::DataArgs;
 use observer::Observer;
 
 /// Train a detector from recorded clips
@@ -121,8 +119,9 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     }
 
     let is_adapting = base.is_some();
-    let Sides { training, validation, tested_on, mut notes } =
-        data::sides(&args.recordings, &args.word, &config, is_adapting)?;
+    let sides = Sides::read(&args.recordings.folders(), &args.word, &config, is_adapting)?;
+    let Sides { training, validation, tested_on, notes } = &sides;
+    let mut notes = notes.clone();
     for note in &notes {
         tracing::warn!("{note}");
     }
@@ -132,7 +131,6 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
         tracing::info!("{note}");
         notes.insert(0, note);
     }
-    let n_speakers = data::n_speakers(&training);
     let mut teachers = Vec::new();
     for name in &args.teacher {
         let bundle = Bundle::load(&locate(name, models_dir().as_deref()).context("--teacher")?).context("--teacher")?;
@@ -145,28 +143,17 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
-    let (bank, mut skipped) = Bank::build(&training, &config.features, &config.mix, config.seed, &on_progress)?;
+    let (bank, mut skipped) = Bank::build(training, &config.features, &config.mix, config.seed, &on_progress)?;
     bar.finish_and_clear();
-    let validation_set = data::validation_set(&config, &validation, &mut skipped)?;
+    let validation_set = data::validation_set(&config, validation, &mut skipped)?;
     data::report_skipped(&skipped);
     notes.extend((!skipped.is_empty()).then(|| format!("{} files were skipped", skipped.len())));
 
-    let manifest = Manifest {
-        format_version: FORMAT_VERSION,
-        name: args.out.file_name().context("--out needs a folder name")?.to_string_lossy().into_owned(),
-        description: args.description.clone().unwrap_or_else(|| format!("Detector of {}", training.words.join(", "))),
-        license: args.license.clone(),
-        weights: WeightsEntry { file: String::new(), sha256: String::new(), n_parameters: 0 },
-        features: config.features.clone(),
-        model: config.network.clone(),
-        second_look: base.as_ref().and_then(|base| base.manifest.second_look),
-        words: Vec::new(),
-        training: TrainingSummary { notes, ..TrainingSummary::default() },
-        provenance: data::provenance(&training, &validation)
-            .into_iter()
-            .chain(base_provenance(base.as_ref()))
-            .collect(),
-    };
+    let name = args.out.file_name().context("--out needs a folder name")?.to_string_lossy().into_owned();
+    let description = args.description.clone().unwrap_or_else(|| format!("Detector of {}", training.words.join(", ")));
+    let mut manifest = sides.manifest(name, description, args.license.clone(), &config, notes);
+    manifest.second_look = base.as_ref().and_then(|base| base.manifest.second_look);
+    manifest.provenance.extend(base_provenance(base.as_ref()));
     let first_networks = |base: &Bundle| base.weights.networks().take(config.adapt.n_networks).collect();
     let networks: Option<Vec<Weights>> = base.as_ref().map(first_networks).transpose().context("--from")?;
     let n_steps = config.n_steps * networks.as_ref().map_or(1, Vec::len) as u64;
@@ -174,9 +161,9 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
         words: training.words.clone(),
         bank: Arc::new(bank),
         teachers: teachers.into(),
-        validation: validation_set,
-        tested_on,
-        n_speakers,
+        validation: Arc::new(validation_set),
+        tested_on: *tested_on,
+        n_speakers: sides.n_speakers(),
         adaptation: base.zip(networks).map(|(base, networks)| Adaptation {
             base: Base {
                 name: base.manifest.name,
