@@ -18,7 +18,7 @@ use crate::train::{Learner, TrainConfig};
 /// How often each configuration has its turn; the median turn counts.
 const N_ROUNDS: usize = 5;
 /// What is timed in a turn, at least...
-const TURN: Duration = Duration::from_millis(1500);
+const TURN: Duration = Duration::from_millis(750);
 /// ...and so many steps.
 const LEAST_STEPS: u32 = 3;
 /// Steps before that, beside those whose mixes were made ahead: each thread that makes mixes is two batches ahead.
