@@ -85,7 +85,10 @@ fn write_scatter(
 /// From 0 to the least round share that holds `top`.
 fn rate_axis(top: f64) -> Axis {
     let high = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5].into_iter().find(|&high| high >= top).unwrap_or(1.0);
-    let ticks = (0..=5).map(|i| high * f64::from(i) / 5.0).map(|share| (share, percent(share))).collect();
+    let ticks = (0..=5)
+        .map(|i| high * f64::from(i) / 5.0)
+        .map(|share| (share, format!("{} %", figure(share * 100.0))))
+        .collect();
     Axis { label: "mean miss rate", scale: Scale::Linear, low: 0.0, high, ticks }
 }
 
@@ -94,7 +97,7 @@ fn cost_axis(label: &'static str, values: &[f64]) -> Axis {
     let low = values.iter().copied().fold(f64::INFINITY, f64::min) / 1.5;
     let high = values.iter().copied().fold(0.0, f64::max) * 1.5;
     let decades = low.log10().floor() as i32..=high.log10().ceil() as i32;
-    let rounds = decades.flat_map(|decade| [1.0, 2.0, 5.0].map(|first| first * 10f64.powi(decade)));
+    let rounds = decades.flat_map(|decade| [1.0, 1.5, 2.0, 3.0, 5.0, 7.0].map(|first| first * 10f64.powi(decade)));
     let ticks = rounds.filter(|value| (low..=high).contains(value)).map(|value| (value, figure(value))).collect();
     Axis { label, scale: Scale::Logarithmic, low, high, ticks }
 }
@@ -110,6 +113,9 @@ fn figure(value: f64) -> String {
 
 /// Three digits.
 fn round(value: f64) -> String {
+    if value == 0.0 {
+        return "0".into();
+    }
     let n_digits = (2 - value.abs().max(1e-9).log10().floor() as i32).clamp(0, 9) as usize;
     let text = format!("{value:.n_digits$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
@@ -128,7 +134,10 @@ mod tests {
     #[test]
     fn axes_hold_what_is_drawn() {
         let x = cost_axis("c", &[0.2, 0.9]);
-        assert_eq!(x.ticks.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(), ["0.2", "0.5", "1"]);
+        assert_eq!(
+            x.ticks.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(),
+            ["0.15", "0.2", "0.3", "0.5", "0.7", "1"]
+        );
         assert!(x.low < 0.2 && x.high > 0.9);
         assert_eq!(rate_axis(0.13).high, 0.2);
         assert_eq!(rate_axis(0.97).high, 1.0);
