@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bundle", &["detector", "difference", "features", "model", "names"]),
     ("pipeline", &["bundle", "detector", "features", "model", "units"]),
     ("events", &["bundle", "detector", "units"]),
-    ("label", &["audio", "bundle", "events", "files", "pipeline", "units"]),
+    ("label", &["audio", "bundle", "detector", "events", "files", "pipeline", "units"]),
     ("daemon", &["audio", "bundle", "detector", "events", "pipeline", "units"]),
     ("dataset", &["audio", "features", "names", "parallel", "units"]),
     ("eval", &["dataset", "detector", "features", "model", "page", "parallel", "units"]),
