@@ -166,9 +166,9 @@ impl Direction {
 
     /// The gates and states over `input` `(steps, inputs)`, where the layer gives `output` `(steps, directions · hidden)`.
     fn parts(&self, input: &Tensor, output: &Tensor) -> candle_core::Result<Vec<UnitValues>> {
-        let output = output.narrow(1, self.first_unit, self.n_units)?;
+        let output = output.narrow(1, self.first_unit, self.n_units)?.contiguous()?;
         if !self.is_backward {
-            return self.forward_parts(input, &output.contiguous()?);
+            return self.forward_parts(input, &output);
         }
         let mut parts = self.forward_parts(&input.flip(&[0])?, &output.flip(&[0])?)?;
         for part in &mut parts {
