@@ -15,7 +15,7 @@ pub(super) fn write(page: &mut String, view: &TrainingView, found: &Activations)
     writeln!(
         page,
         "<section id=\"inside\"><h2>Inside the network</h2>\n\
-         <p>One mix of {} s, made like those that are learned from, run from the zero state through the weights {}. {}</p>",
+         <p>One mix of {} s, made like those that are learned from, run from its beginning through the weights {}. {}</p>",
         number(seconds),
         match view.stage {
             super::TrainingStage::Running => "of the last validation",
@@ -111,7 +111,11 @@ fn write_layer(page: &mut String, layer: &LayerActivations, time: &Axis) -> Resu
             ValueRange::Gate => (Palette::Share, [0.0, 1.0]),
             ValueRange::Signed => (Palette::Signed, [-1.0, 1.0]),
             ValueRange::Unbounded => {
-                let size = part.values.iter().filter(|value| value.is_finite()).fold(1.0f32, |m, v| m.max(v.abs()));
+                // A few units that remember without end would take all the colours.
+                let mut sizes: Vec<f32> = part.values.iter().map(|value| value.abs()).collect();
+                sizes.sort_unstable_by(f32::total_cmp);
+                let size =
+                    sizes.get(sizes.len() * 19 / 20).copied().filter(|size| size.is_finite()).unwrap_or(1.0).max(1.0);
                 (Palette::Signed, [-size, size])
             }
         };
@@ -139,7 +143,10 @@ fn ends(part: &UnitValues, [low, high]: [f32; 2]) -> String {
             format!("saturated: {} below 0.1, {} above 0.9", percent(below), percent(above))
         }
         (Some([below, above]), _) => format!("saturated: {} below −0.9, {} above 0.9", percent(below), percent(above)),
-        (None, _) => Palette::Signed.bar(&format!("{low:.1}").replace('-', "−"), &format!("{high:.1}")),
+        (None, _) => {
+            let bar = Palette::Signed.bar(&format!("{low:.1}").replace('-', "−"), &format!("{high:.1}"));
+            format!("{bar}; one value in twenty lies beyond")
+        }
     }
 }
 
