@@ -101,7 +101,7 @@ impl ModelConfig {
 
     /// Width of a recurrent layer's output, all directions together.
     pub fn recurrent_output_size(&self) -> usize {
-        self.hidden_size * super::directions::suffixes(self).len()
+        self.hidden_size * super::directions::direction_suffixes(self).len()
     }
 
     /// Input width of convolution `layer`.

@@ -3,22 +3,25 @@
 use super::{InitialState, ModelConfig, Weights, WeightsError};
 
 /// The directions of each layer as the ends of their tensors' names: forward, and in a bidirectional network backward.
-pub(super) fn suffixes(config: &ModelConfig) -> &'static [&'static str] {
+pub fn direction_suffixes(config: &ModelConfig) -> &'static [&'static str] {
     if config.bidirectional { &["", "_reverse"] } else { &[""] }
 }
 
 /// The tensors of one direction of a layer.
-pub(super) struct DirectionNames {
-    pub(super) weight_ih: String,
-    pub(super) weight_hh: String,
-    pub(super) bias: String,
-    /// Where the initial state is learned.
-    pub(super) initial: Option<String>,
+pub struct DirectionNames {
+    /// From the input, `(gates · hidden, inputs)`.
+    pub weight_ih: String,
+    /// From the state before, `(gates · hidden, hidden)`.
+    pub weight_hh: String,
+    /// `(bias parts · hidden)`.
+    pub bias: String,
+    /// The initial state, `(state)`, where it is learned.
+    pub initial: Option<String>,
 }
 
 impl DirectionNames {
-    /// Those of layer `layer` with one of the [`suffixes`].
-    pub(super) fn new(config: &ModelConfig, layer: usize, suffix: &str) -> Self {
+    /// Those of layer `layer` with one of the [`direction_suffixes`].
+    pub fn new(config: &ModelConfig, layer: usize, suffix: &str) -> Self {
         let name = |tensor: &str| format!("{}.{tensor}_l{layer}{suffix}", config.cell.name());
         Self {
             weight_ih: name("weight_ih"),

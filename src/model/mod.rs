@@ -25,6 +25,7 @@ mod weights;
 mod weights_file;
 
 pub use config::{ConvolutionConfig, ModelConfig, ModelConfigError};
+pub use directions::{DirectionNames, direction_suffixes};
 pub use initial_state::InitialState;
 pub use network::{LayerInputs, Network};
 pub use network_state::NetworkState;

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use candle_nn::{Linear, Module};
 
-use super::directions::{DirectionNames, suffixes};
+use super::directions::{DirectionNames, direction_suffixes};
 use super::{ModelConfig, NetworkState, Weights, WeightsError};
 use crate::kernels::{Activation, ConvShape, RecurrentCell, recurrent_sequence, unfold_conv};
 
@@ -71,7 +71,7 @@ impl Network {
                 .map(|i| layer(format!("conv{i}")))
                 .collect::<Result<_, _>>()?,
             recurrent: (0..config.n_layers)
-                .map(|i| suffixes(config).iter().map(|suffix| direction(i, suffix)).collect())
+                .map(|i| direction_suffixes(config).iter().map(|suffix| direction(i, suffix)).collect())
                 .collect::<Result<_, WeightsError>>()?,
             head: Linear::new(tensor("head.weight".into())?, Some(tensor("head.bias".into())?)),
             config: config.clone(),

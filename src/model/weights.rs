@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Tensor};
 
 use super::ModelConfig;
-use super::directions::{DirectionNames, suffixes};
+use super::directions::{DirectionNames, direction_suffixes};
 
 /// What is wrong with a set of weights.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +74,7 @@ impl Weights {
         for layer in 0..config.n_layers {
             let n_inputs =
                 if layer == 0 { config.recurrent_input_size(n_mels) } else { config.recurrent_output_size() };
-            for suffix in suffixes(config) {
+            for suffix in direction_suffixes(config) {
                 let names = DirectionNames::new(config, layer, suffix);
                 expected.push((names.weight_ih, vec![n_lines, n_inputs]));
                 expected.push((names.weight_hh, vec![n_lines, hidden]));

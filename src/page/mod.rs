@@ -1,11 +1,15 @@
-//! Pages that people look at: HTML that needs neither a server nor a network, its style, and plots.
+//! Pages that people look at: HTML that needs neither a server nor a network, its style, plots and heat maps.
 
+mod axis;
 mod bars;
+mod heat_map;
 mod plot;
 mod scatter;
 
+pub use axis::{Axis, Scale, number, thousands};
 pub use bars::{Bar, bars};
-pub use plot::{Axis, Scale, svg};
+pub use heat_map::{HeatMap, Palette};
+pub use plot::{Mark, Size, plot, svg};
 pub use scatter::{Dot, scatter};
 
 const STYLE: &str = include_str!("style.css");

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::plot::{at_x, at_y};
-use super::{Axis, escape, svg};
+use super::plot::{Area, SINGLE};
+use super::{Axis, escape};
 
 /// Half the width of an interval's ends, in the drawing's units.
 const CAP: f64 = 4.0;
@@ -25,13 +25,13 @@ pub struct Dot {
 
 /// The plot of `dots`. `title` is read to those who cannot see it.
 pub fn scatter(title: &str, x: &Axis, y: &Axis, dots: &[Dot]) -> String {
-    let mut drawing = svg(title, x, y, &[]);
-    drawing.truncate(drawing.len() - "</svg>".len());
+    let area = Area::new(x, y, SINGLE);
+    let mut drawing = area.open(title);
     // Writing into a String cannot fail.
     for dot in dots {
-        let (cx, cy) = (at_x(x, dot.x), at_y(y, dot.y));
+        let (cx, cy) = (area.at_x(dot.x), area.at_y(dot.y));
         let _ = write!(drawing, "<g><title>{}</title>", escape(&dot.title));
-        if let Some([low, high]) = dot.interval.map(|ends| ends.map(|end| at_y(y, end))) {
+        if let Some([low, high]) = dot.interval.map(|ends| ends.map(|end| area.at_y(end))) {
             let (left, right) = (cx - CAP, cx + CAP);
             let _ = write!(
                 drawing,

@@ -1,7 +1,7 @@
 //! Checkpoints: all that a run needs to go on as if it had never stopped.
 //!
-//! One safetensors file: optimiser state, carried network states, best weights; the header holds the configuration and the
-//! progress as JSON. It is written beside and renamed, so an interruption leaves the last whole one.
+//! One safetensors file: optimiser state, carried network states, best weights; the header holds the configuration, the
+//! progress and the history as JSON. It is written beside and renamed, so an interruption leaves the last whole one.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::carried::{CarriedState, Segment};
 use super::shard::ShardState;
-use super::{TrainConfig, TrainRequest};
+use super::{History, TrainConfig, TrainRequest};
 use crate::difference::first_difference;
 use crate::files::write_whole;
 use crate::model::NetworkState;
@@ -41,11 +41,15 @@ struct Header {
     #[serde(default)]
     teachers: Vec<String>,
     progress: Progress,
+    /// Empty in checkpoints from before it was kept.
+    #[serde(default)]
+    history: History,
 }
 
 /// The content of a checkpoint.
 pub(super) struct Checkpoint {
     pub(super) progress: Progress,
+    pub(super) history: History,
     pub(super) optimizer: HashMap<String, Tensor>,
     pub(super) best_weights: HashMap<String, Tensor>,
     pub(super) states: Vec<ShardState>,
@@ -91,6 +95,7 @@ pub(super) fn save(path: &Path, request: &TrainRequest, checkpoint: &Checkpoint)
         base: base_of(request).map(str::to_owned),
         teachers: request.teacher_hashes(),
         progress: checkpoint.progress.clone(),
+        history: checkpoint.history.clone(),
     };
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), serde_json::to_string(&header)?)]);
     let bytes = safetensors::serialize(tensors, Some(metadata))?;
@@ -146,6 +151,7 @@ pub(super) fn load(path: &Path, request: &TrainRequest) -> Result<Option<Checkpo
     }
     let mut checkpoint = Checkpoint {
         progress: header.progress,
+        history: header.history,
         optimizer: HashMap::new(),
         best_weights: HashMap::new(),
         states: Vec::new(),
@@ -207,5 +213,23 @@ mod tests {
             let read: Progress = serde_json::from_str(&serde_json::to_string(&written).unwrap()).unwrap();
             assert_eq!(read, written);
         }
+    }
+
+    #[test]
+    fn a_checkpoint_from_before_there_was_a_history_loads_without_one() {
+        let header = Header {
+            config: TrainConfig::default(),
+            words: vec!["word".into()],
+            base: None,
+            teachers: Vec::new(),
+            progress: Progress { n_steps: 7, ..Progress::default() },
+            history: History { seconds: 3.0, ..History::default() },
+        };
+        let mut json = serde_json::to_value(&header).unwrap();
+        let whole: Header = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(whole.history.seconds, 3.0);
+        json.as_object_mut().unwrap().remove("history").unwrap();
+        let old: Header = serde_json::from_value(json).unwrap();
+        assert_eq!((old.history, old.progress.n_steps), (History::default(), 7));
     }
 }

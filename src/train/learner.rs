@@ -11,7 +11,7 @@ use super::adapt::with_trunk;
 use super::carried::CarriedState;
 use super::initial::initial_weights;
 use super::loss::BatchLoss;
-use super::optimizer::{Optimizer, norm};
+use super::optimizer::{GradientNorms, Optimizer};
 use super::schedule::learning_rate;
 use super::shard::{ShardState, UpdatePart, run_update, shard_rows};
 use super::teacher::Teacher;
@@ -30,6 +30,8 @@ pub struct Learner {
     teachers: Arc<[Teacher]>,
     /// One entry a shard.
     pub(super) states: Vec<ShardState>,
+    /// Of the last step; of its updates the one with the largest gradient.
+    gradient_norms: GradientNorms,
 }
 
 /// What a step brought.
@@ -96,7 +98,7 @@ impl Learner {
                 })
             })
             .collect::<Result<_>>()?;
-        Ok(Self { optimizer, teachers, states })
+        Ok(Self { optimizer, teachers, states, gradient_norms: GradientNorms::default() })
     }
 
     /// The weights as they are now.
@@ -105,6 +107,13 @@ impl Learner {
     /// When the tensors cannot be made.
     pub fn weights(&self) -> Result<Weights> {
         Ok(self.optimizer.values()?)
+    }
+
+    /// The norm of each tensor's gradient in the last step before clipping, in the fixed order of the names; of several updates that
+    /// with the largest gradient.
+    pub(super) fn gradient_norms(&self) -> impl Iterator<Item = (&str, f64)> {
+        let norm = |name: &String| self.gradient_norms.tensors.get(name).copied().unwrap_or(0.0);
+        self.optimizer.vars().map(move |(name, _)| (name.as_str(), norm(name)))
     }
 
     /// Learns from `batch`, the one of its step, by one update or, with [`TrainConfig::truncation`], by several. Every random choice
@@ -138,12 +147,15 @@ impl Learner {
             let optimizer = &self.optimizer;
             let result = run_update(config, optimizer, (batch, &batch_loss), &self.teachers, &self.states, &part)?;
             ensure_finite("loss", result.loss, step)?;
-            let gradient_norm = norm(&result.gradients);
-            ensure_finite("gradient's norm", gradient_norm, step)?;
-            self.optimizer.update(&result.gradients, gradient_norm, learning_rate, step, config)?;
+            let norms = GradientNorms::of(&result.gradients);
+            ensure_finite("gradient's norm", norms.all, step)?;
+            self.optimizer.update(&result.gradients, norms.all, learning_rate, step, config)?;
             self.states = result.states;
             brought.loss += result.loss / scale;
-            brought.gradient_norm = brought.gradient_norm.max(gradient_norm);
+            if idx == 0 || norms.all > brought.gradient_norm {
+                brought.gradient_norm = norms.all;
+                self.gradient_norms = norms;
+            }
         }
         Ok(brought)
     }

@@ -30,9 +30,31 @@ struct Parameter {
 /// Gradients by name, flattened.
 pub(super) type Gradients = BTreeMap<String, Vec<f32>>;
 
-/// Length of all gradients together.
-pub(super) fn norm(gradients: &Gradients) -> f64 {
-    gradients.values().flatten().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt()
+/// Lengths of gradients.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct GradientNorms {
+    /// Of all together.
+    pub(super) all: f64,
+    /// Of each tensor that has a gradient.
+    pub(super) tensors: BTreeMap<String, f64>,
+}
+
+impl GradientNorms {
+    pub(super) fn of(gradients: &Gradients) -> Self {
+        // One sum runs through all tensors and not over their sums, which would round otherwise.
+        let mut squares = 0.0;
+        let tensors = gradients.iter().map(|(name, gradient)| {
+            let mut own_squares = 0.0;
+            for &number in gradient {
+                let square = f64::from(number) * f64::from(number);
+                squares += square;
+                own_squares += square;
+            }
+            (name.clone(), f64::sqrt(own_squares))
+        });
+        let tensors = tensors.collect();
+        Self { all: squares.sqrt(), tensors }
+    }
 }
 
 /// The variables of a training and their optimiser state.
@@ -198,7 +220,7 @@ mod tests {
 
     fn update(optimizer: &mut Optimizer, learning_rate: f64, config: &TrainConfig) {
         let gradients = gradients(optimizer);
-        optimizer.update(&gradients, norm(&gradients), learning_rate, 0, config).unwrap();
+        optimizer.update(&gradients, GradientNorms::of(&gradients).all, learning_rate, 0, config).unwrap();
     }
 
     #[test]
@@ -216,6 +238,14 @@ mod tests {
         for (ours, theirs) in ours.parameters["head.weight"].values.iter().zip(&reference) {
             assert!((ours - theirs).abs() < 1e-5, "{ours} {theirs}");
         }
+    }
+
+    #[test]
+    fn the_norm_of_all_is_made_of_those_of_the_tensors() {
+        let gradients = [("a", vec![3.0, 4.0]), ("b", vec![-12.0]), ("c", vec![0.0])];
+        let norms = GradientNorms::of(&gradients.into_iter().map(|(name, values)| (name.into(), values)).collect());
+        assert_eq!(norms.all, 13.0);
+        assert_eq!(norms.tensors, [("a", 5.0), ("b", 12.0), ("c", 0.0)].map(|(name, norm)| (name.into(), norm)).into());
     }
 
     #[test]

@@ -6,7 +6,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-use super::TrainConfig;
 use super::adapt::fit;
 use super::checkpoint::{self, Checkpoint, Progress};
 use super::curve::learning_curve;
@@ -14,8 +13,10 @@ use super::expectation::Expectation;
 use super::finish::{ModelText, finish};
 use super::learner::{Learner, LearnerStep};
 use super::mining::mine;
+use super::probe::Probe;
 use super::request::{Adaptation, TrainRequest};
 use super::validation::{Validation, ValidationTraces};
+use super::{History, TrainConfig, TrainingStage, TrainingView, ValidationRecord};
 use crate::bundle::Manifest;
 use crate::dataset::{BatchStream, HardNegative, Mixer};
 use crate::model::{StreamingNetwork, Weights};
@@ -54,6 +55,10 @@ pub trait TrainObserver {
     fn on_step(&mut self, report: StepReport);
     /// After each validation.
     fn on_validation(&mut self, report: &ValidationReport);
+    /// After each validation and when the training ends, in whatever way: what can be seen of it.
+    fn on_view(&mut self, view: &TrainingView) {
+        let _ = view;
+    }
     /// What else is worth a line.
     fn on_note(&mut self, note: &str);
     /// Whether the user wants to stop; asked after each step.
@@ -83,7 +88,10 @@ pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result
     config.validate().map_err(|(_, reason)| anyhow!(reason))?;
     let mut run = Run::start(request, observer)?;
     while run.progress.n_steps < config.n_steps && run.progress.n_validations_without_better < config.patience {
-        run.until_next_mining(observer)?;
+        if let Err(error) = run.until_next_mining(observer) {
+            run.show_best(observer, TrainingStage::Stopped(format!("{error:#}")));
+            return Err(error);
+        }
     }
     if run.progress.n_steps < config.n_steps {
         observer.on_note(&format!("stopped early: {} validations brought nothing better", config.patience));
@@ -117,6 +125,7 @@ pub fn train(request: &TrainRequest, observer: &mut dyn TrainObserver) -> Result
     std::fs::remove_file(&checkpoint_path)
         .or_else(|error| if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) })
         .with_context(|| format!("cannot remove {}", checkpoint_path.display()))?;
+    run.show_best(observer, TrainingStage::Finished { best_step });
     Ok(trained)
 }
 
@@ -129,6 +138,10 @@ struct Run<'a> {
     learner: Learner,
     best_weights: Weights,
     progress: Progress,
+    history: History,
+    probe: Probe,
+    /// Since when the time is not yet in the history.
+    clock: Instant,
 }
 
 impl<'a> Run<'a> {
@@ -139,7 +152,7 @@ impl<'a> Run<'a> {
             Some(adaptation) => Learner::adapting(config, n_words, &adaptation.base.weights, teachers)?,
             None => Learner::new(config, n_words, teachers)?,
         };
-        let mut progress = Progress::default();
+        let (mut progress, mut history) = (Progress::default(), History::default());
         let mut best_weights = learner.optimizer.averaged(config)?;
         let checkpoint_path = checkpoint::path(&request.destination);
         if request.resume
@@ -148,10 +161,39 @@ impl<'a> Run<'a> {
             learner.optimizer.restore(&saved.optimizer, saved.progress.n_steps * config.updates_per_batch())?;
             learner.states = saved.states;
             progress = saved.progress;
+            history = saved.history;
             best_weights = Weights::new(saved.best_weights);
             observer.on_note(&format!("resumed at step {} from {}", progress.n_steps, checkpoint_path.display()));
         }
-        Ok(Self { request, learner, best_weights, progress })
+        let (probe, clock) = (Probe::new(request)?, Instant::now());
+        let mut run = Self { request, learner, best_weights, progress, history, probe, clock };
+        if run.progress.n_steps == 0 {
+            run.look_back()?;
+        }
+        Ok(run)
+    }
+
+    /// Remembers how far back through time the network can be reached as it is now.
+    fn look_back(&mut self) -> Result<()> {
+        let reach = self.probe.reach(&self.request.config.network, &self.learner.weights()?)?;
+        self.history.record_reach(self.progress.n_steps, reach);
+        Ok(())
+    }
+
+    /// Brings the time spent up to now.
+    fn count_time(&mut self) {
+        self.history.seconds += self.clock.elapsed().as_secs_f64();
+        self.clock = Instant::now();
+    }
+
+    fn show_best(&mut self, observer: &mut dyn TrainObserver, stage: TrainingStage) {
+        self.count_time();
+        self.show(observer, stage, &self.best_weights);
+    }
+
+    fn show(&self, observer: &mut dyn TrainObserver, stage: TrainingStage, weights: &Weights) {
+        let Self { request, history, probe, .. } = self;
+        observer.on_view(&TrainingView { request, history, stage, weights, probe });
     }
 
     /// Trains up to the next search for hard negatives, or the end. The stream of mixes is made anew after each search, so
@@ -199,9 +241,13 @@ impl<'a> Run<'a> {
         let batch = batches.next_batch()?;
         let waited_s = asked.elapsed().as_secs_f64();
         ensure!(batch.step == self.progress.n_steps, "batch {} came for step {}", batch.step, self.progress.n_steps);
-        let LearnerStep { loss, gradient_norm, learning_rate } = self.learner.step(&self.request.config, &batch)?;
+        let config = &self.request.config;
+        let step = self.learner.step(config, &batch)?;
         self.progress.n_steps += 1;
         let n_steps = self.progress.n_steps;
+        let LearnerStep { loss, gradient_norm, learning_rate } = step;
+        let is_clipped = gradient_norm > config.clip_norm;
+        self.history.record_step(n_steps, &step, is_clipped, self.learner.gradient_norms());
         observer.on_step(StepReport { n_steps, loss, gradient_norm, learning_rate, waited_s });
         Ok(())
     }
@@ -227,10 +273,18 @@ impl<'a> Run<'a> {
         if is_best {
             self.progress.best = Some((self.progress.n_steps, cost));
             self.progress.n_validations_without_better = 0;
-            self.best_weights = weights;
+            self.best_weights = weights.clone();
         } else {
             self.progress.n_validations_without_better += 1;
         }
+        self.history.record_validation(ValidationRecord {
+            step: self.progress.n_steps,
+            miss_rate: validation.miss_rate() as f32,
+            words: validation.words.iter().map(|word| word.outcome.miss_rate() as f32).collect(),
+            is_best,
+        });
+        self.look_back()?;
+        self.count_time();
         let words = self.request.words.iter().zip(&validation.words);
         observer.on_validation(&ValidationReport {
             n_steps: self.progress.n_steps,
@@ -238,6 +292,7 @@ impl<'a> Run<'a> {
             words: words.map(|(name, word)| (name.clone(), word.outcome.miss_rate(), word.point.threshold)).collect(),
             is_best,
         });
+        self.show(observer, TrainingStage::Running, &weights);
         Ok(())
     }
 
@@ -268,7 +323,8 @@ impl<'a> Run<'a> {
         Ok(Weights::joined(&networks))
     }
 
-    fn save_checkpoint(&self) -> Result<()> {
+    fn save_checkpoint(&mut self) -> Result<()> {
+        self.count_time();
         let config = &self.request.config;
         let best: HashMap<_, _> = Weights::expected(&config.network, config.features.n_mels, self.request.words.len())
             .into_iter()
@@ -276,6 +332,7 @@ impl<'a> Run<'a> {
             .collect::<Result<_>>()?;
         let checkpoint = Checkpoint {
             progress: self.progress.clone(),
+            history: self.history.clone(),
             optimizer: self.learner.optimizer.state()?,
             best_weights: best,
             states: self.learner.states.clone(),

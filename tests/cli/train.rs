@@ -140,12 +140,16 @@ fn a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint() {
     interrupted_after_first_validation(&mut train("train.learning_rate=0.001", &[]));
     let checkpoint = || std::fs::read(folder.path().join("model.checkpoint")).unwrap();
     let good = checkpoint();
-    let ran = run(&mut train("train.learning_rate=0.9", &["--resume"]));
+    let page = folder.path().join("page.html").to_string_lossy().into_owned();
+    let ran = run(&mut train("train.learning_rate=0.9", &["--resume", "--report", &page]));
     assert_eq!(ran.code, 1, "{}", ran.stderr);
     for part in [" is NaN at step ", "the last good checkpoint is kept", "lower train.learning_rate"] {
         assert!(ran.stderr.contains(part), "'{part}' in: {}", ran.stderr);
     }
     assert!(checkpoint() == good && !folder.path().join("model").exists());
+    let html = std::fs::read_to_string(page).unwrap();
+    assert!(html.contains("has ended before its time") && html.contains(" is NaN at step "), "the page tells why");
+    assert!(html.contains("data:image/png") && !html.contains(">NaN"), "and shows how it was when it was best");
 }
 
 /// Runs a training and interrupts it after the first validation it prints; what it wrote on standard error.
@@ -174,20 +178,35 @@ fn resumes_to_the_same_weights(cell: &str, settings: &[&str]) {
         }
         command
     };
-    let straight = run(small(&mut train("straight", &["--steps", "150"])));
+    let page = |name: &str| folder.path().join(name).to_string_lossy().into_owned();
+    let (straight_page, resumed_page) = (page("straight.html"), page("resumed.html"));
+    let straight = run(small(&mut train("straight", &["--steps", "150", "--report", &straight_page])));
     assert_eq!(straight.code, 0, "{}", straight.stderr);
 
-    let stderr = interrupted_after_first_validation(small(&mut train("resumed", &["--steps", "150"])));
+    let stopped_page = page("stopped.html");
+    let mut stopped = train("resumed", &["--steps", "150", "--report", &stopped_page]);
+    let stderr = interrupted_after_first_validation(small(&mut stopped));
     assert!(stderr.contains("--resume") && folder.path().join("resumed.checkpoint").is_file(), "{stderr}");
     assert!(!folder.path().join("resumed").exists(), "no half-made model");
+    let html = std::fs::read_to_string(&stopped_page).unwrap();
+    assert!(html.contains("has ended before its time") && html.contains("go on with --resume"), "{html}");
 
     let other = run(small(&mut train("resumed", &["--steps", "150", "--resume", "--seed", "2"])));
     assert!(other.code == 1 && other.stderr.contains("train.seed"), "{}", other.stderr);
-    let resumed = run(small(&mut train("resumed", &["--steps", "150", "--resume"])));
+    // This page is asked for only now, and has the whole history all the same.
+    let resumed = run(small(&mut train("resumed", &["--steps", "150", "--resume", "--report", &resumed_page])));
     assert_eq!(resumed.code, 0, "{}", resumed.stderr);
     assert!(resumed.stderr.contains("resumed at step"), "{}", resumed.stderr);
     let weights = |name: &str| std::fs::read(folder.path().join(name).join("weights.safetensors")).unwrap();
     assert!(weights("straight") == weights("resumed"), "the resumed run made other weights");
+    let plots = |path: &str| {
+        let page = std::fs::read_to_string(path).unwrap();
+        let plots: Vec<String> =
+            page.split("<svg").skip(1).map(|plot| plot.split("</svg>").next().unwrap().into()).collect();
+        assert!(plots.len() > 8, "{page}");
+        plots
+    };
+    assert!(plots(&straight_page) == plots(&resumed_page), "the resumed run tells another story");
     let shown = run(tripword().arg("model").arg(folder.path().join("resumed")));
     assert!(shown.stdout.contains(&format!("{} layers of 24", cell.to_uppercase())), "{}", shown.stdout);
 }
@@ -211,6 +230,58 @@ fn every_loss_learns_and_an_unknown_one_is_told_the_choices() {
     }
     let ran = train("max_poling");
     assert!(ran.code == 1 && ran.stderr.contains("`cross_entropy`, `max_pooling`, `ctc`"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_page_shows_how_the_training_went_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recordings(folder.path(), 3, 5);
+    let page = folder.path().join("page.html");
+    let train = |out: &str| {
+        let mut command = tripword();
+        command.arg("train").arg(&data).arg("--out").arg(folder.path().join(out));
+        command.args(["--steps", "60", "--json", "--set", "train.clip_norm=0.5"]);
+        command
+    };
+    let plain = run(small(&mut train("plain")));
+    assert_eq!(plain.code, 0, "{}", plain.stderr);
+    let shown = run(small(&mut train("shown")).arg("--report").arg(&page));
+    assert_eq!(shown.code, 0, "{}", shown.stderr);
+    let weights = |name: &str| std::fs::read(folder.path().join(name).join("weights.safetensors")).unwrap();
+    assert!(weights("plain") == weights("shown"), "the page changed the weights");
+    let norm = json_lines(&shown.stdout)[0]["gradient_norm"].as_f64().unwrap();
+    assert!(norm > 0.0, "{}", shown.stdout);
+
+    let html = std::fs::read_to_string(&page).unwrap();
+    assert!(html.len() < 1_000_000, "{} bytes", html.len());
+    for element in ["svg", "figure", "section", "table", "figcaption", "div", "p"] {
+        let n_open = html.matches(&format!("<{element}>")).count() + html.matches(&format!("<{element} ")).count();
+        assert!(n_open > 0 && n_open == html.matches(&format!("</{element}>")).count(), "{element}: {n_open}");
+    }
+    for part in ["conv0", "conv1", "gru l0", "gru l1 weight_hh", "head", "Input of gru l1", "before the first step"] {
+        assert!(html.contains(part), "'{part}' in the page");
+    }
+    assert!(html.contains("the model holds the weights of step") && html.contains("best: "), "its end");
+    // r, z, n and h of two layers, and the features.
+    assert_eq!(html.matches("data:image/png;base64,").count(), 9);
+    // Pictures may happen to spell anything.
+    let words: String = html.split("base64,").map(|part| part.split_once('"').map_or(part, |(_, rest)| rest)).collect();
+    for nothing in ["NaN", "inf<", "inf ", "<script", "http:", "https:"] {
+        assert!(!words.contains(nothing), "'{nothing}' in the page");
+    }
+
+    // It may be written over, other files may not.
+    let song = folder.path().join("song.wav");
+    std::fs::write(&song, b"precious").unwrap();
+    let inside = folder.path().join("shown/page.html");
+    let nowhere = folder.path().join("nowhere/page.html");
+    for (place, words) in
+        [(&song, "something else"), (&inside, "outside"), (&nowhere, "does not exist"), (&data, "something else")]
+    {
+        let ran = run(small(&mut train("shown")).arg("--report").arg(place));
+        assert!(ran.code == 1 && ran.stderr.contains(words), "{}", ran.stderr);
+    }
+    assert_eq!(std::fs::read(&song).unwrap(), b"precious");
 }
 
 /// As small as it can be and still adapt.

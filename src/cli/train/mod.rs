@@ -2,6 +2,7 @@
 
 mod data;
 mod observer;
+mod report;
 mod result;
 
 use std::path::PathBuf;
@@ -31,6 +32,8 @@ use observer::Observer;
                                                                from 5 to 50 clips of your own, in minutes
   tripword train data/train --validation data/dev --out six-words --set train.n_steps=20000
   tripword train my-word --out models/my-word --resume         after an interruption
+  tripword train my-word --out models/my-word --report my-word.html
+                                                               a page to watch: loss, misses, gradients, gates
 
 The folder is laid out in one of four ways, and train says which it saw:
   positive/ negative/ [noise/] [rir/]                   positive/*.wav or positive/WORD/*.wav (NanoWakeWord)
@@ -75,6 +78,10 @@ pub(super) struct TrainArgs {
     /// Licence of the model, for its manifest
     #[arg(long, value_name = "SPDX", default_value = "LicenseRef-private")]
     license: String,
+    /// HTML page that shows how the training goes, written at each validation and at the end: loss, misses, gradients of each
+    /// layer and back through time, gates
+    #[arg(long, value_name = "PAGE")]
+    report: Option<PathBuf>,
     /// One JSON object a line on standard output for each validation and for the result
     #[arg(long)]
     json: bool,
@@ -99,6 +106,7 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     }
     let config = config;
     check_destination(&args.out)?;
+    args.report.as_deref().map(|page| report::check_page(page, &args.out)).transpose()?;
     if !args.resume && checkpoint_path(&args.out).exists() {
         bail!(
             "{} was left by an interrupted run; go on with --resume, or delete it to start afresh",
@@ -180,11 +188,12 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     };
     let mut observer = Observer {
         bar: progress::bar(n_steps, "{bar:30} step {pos}/{len} {msg} {elapsed} elapsed, {eta} left"),
-        last_loss: 0.0,
+        smoothed: None,
         waited_s: 0.0,
         validated: String::new(),
         cancelled,
         json: args.json,
+        report: args.report.clone(),
         is_adapting,
     };
     let trained = train(&request, &mut observer)?;
