@@ -16,15 +16,19 @@ use super::context::Context;
 use super::hearing::HearingArgs;
 use super::quiet::quietly;
 use crate::audio::capture::{CaptureConfig, CaptureCounters, open_capture};
+use crate::audio::history::AudioHistory;
 use crate::audio::pcm::{PcmFormat, PcmSource};
 use crate::audio::resample::at_model_rate;
 use crate::audio::stoppable::{Pace, stoppable};
 use crate::audio::wav::WavSource;
 use crate::audio::{AudioSource, ChannelChoice};
 use crate::config::Settings;
-use crate::daemon::{Daemon, Overflow, StopHandle};
+use crate::daemon::{Daemon, Overflow, Setup, StopHandle};
 use crate::events::JsonLines;
-use crate::units::SampleRate;
+use crate::units::{Milliseconds, SampleRate};
+
+/// Sound that is kept for what happens at an event: the quiet before a word and the word.
+const HISTORY: Milliseconds = Milliseconds(6000);
 
 /// Listen, and print one JSON object a line whenever a word is said
 #[derive(Args)]
@@ -66,13 +70,15 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
     tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
     let capture = opened.capture;
-    let daemon = Daemon::start(
-        opened.source,
-        opened.stop_handle,
-        bundle.clone(),
-        vec![Box::new(JsonLines::new(std::io::stdout()))],
-        opened.overflow,
-    )
+    let daemon = Daemon::start(Setup {
+        source: opened.source,
+        stop_handle: opened.stop_handle,
+        bundle: bundle.clone(),
+        sinks: vec![Box::new(JsonLines::new(std::io::stdout()))],
+        overflow: opened.overflow,
+        history: AudioHistory::new(HISTORY),
+        heartbeat: Box::new(|| {}),
+    })
     .context("cannot start the threads")?;
     // If the sinks end before they are told to, the stream is over or their readers have left.
     let readers_left = select! {
