@@ -252,3 +252,56 @@ fn flatten(key: &str, value: &serde_json::Value, leaves: &mut std::collections::
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(base: &Layers, files: &[PathBuf], vary: &[&str]) -> Result<Configurations> {
+        let variations: Vec<Variation> = vary.iter().map(|text| Variation::parse(text).unwrap()).collect();
+        Configurations::read(base, files, &variations)
+    }
+
+    #[test]
+    fn every_file_meets_every_combination_and_flags_win_over_both() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            folder.path().join(name)
+        };
+        let wide = file("wide.toml", "[train]\nbatch_size = 7\n[train.network]\nhidden_size = 200\n");
+        let deep = file("deep.toml", "[trigger]\nthreshold = 0.4\n[train.network]\nn_layers = 4\n");
+        let mut base = Layers::default();
+        base.set_text("train.batch_size", "9", Origin::Flag("--set".into())).unwrap();
+        let found = read(&base, &[wide, deep], &["train.network.cell=gru,lstm"]).unwrap();
+        let names: Vec<&str> = found.all.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["wide cell=gru", "wide cell=lstm", "deep cell=gru", "deep cell=lstm"]);
+        let shapes: Vec<_> =
+            found.all.iter().map(|one| (one.config.network.hidden_size, one.config.network.n_layers)).collect();
+        assert_eq!(shapes, [(200, 2), (200, 2), (96, 4), (96, 4)]);
+        assert!(found.all.iter().all(|one| one.config.batch_size == 9 && one.config.mine_every == 0));
+        assert!(found.notes.len() == 1 && found.notes[0].contains("trigger.threshold = 0.4"), "{:?}", found.notes);
+    }
+
+    #[test]
+    fn hard_negatives_are_searched_for_when_asked() {
+        let found = read(&Layers::default(), &[], &["train.mine_every=0,500"]).unwrap();
+        assert_eq!(found.all.iter().map(|one| one.config.mine_every).collect::<Vec<_>>(), [0, 500]);
+        assert_eq!(read(&Layers::default(), &[], &[]).unwrap().all[0].name, "default");
+    }
+
+    #[test]
+    fn names_are_short_and_folders_safe() {
+        let table = "{ kind = \"pcen\", gain = 0.9 }";
+        let choice = [("train.features.compression", table), ("train.network.cell", "\"gru\"")];
+        assert_eq!(name(Some("own"), &choice), "own compression=pcen cell=gru");
+        assert_eq!(folder("own compression=pcen cell=gru"), "own_compression=pcen_cell=gru");
+        let two = [("train.mix.warp", "[0.9, 1.1]"), ("train.adapt.warp", "[1, 2]")];
+        assert_eq!(name(None, &two), "mix.warp=[0.9,1.1] adapt.warp=[1,2]");
+        for hard in ["../up", ".hidden", "a/b", "warp=[1,2]", &"long ".repeat(40)] {
+            let safe = folder(hard);
+            assert!(safe.len() <= MAX_FOLDER_LEN && !safe.starts_with('.') && !safe.contains('/'), "{safe}");
+            assert_ne!(safe, folder(&format!("{hard}!")), "changed names stay apart");
+        }
+    }
+}

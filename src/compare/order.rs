@@ -3,10 +3,13 @@
 use super::material::{BankKey, ValidationKey};
 use crate::train::TrainConfig;
 
+/// Configurations that share their streams, by their places.
+type OfBank = Vec<(ValidationKey, Vec<usize>)>;
+
 /// Seed by seed, all configurations: their places in `configs`, with the seed. Configurations that share recordings as they are made
 /// for training and testing follow each other, and every other seed goes backwards, so that few of these are made anew.
 pub(super) fn run_order(configs: &[&TrainConfig], seeds: &[u64]) -> Vec<(usize, u64)> {
-    let mut groups: Vec<(BankKey, Vec<(ValidationKey, Vec<usize>)>)> = Vec::new();
+    let mut groups: Vec<(BankKey, OfBank)> = Vec::new();
     for (idx, config) in configs.iter().enumerate() {
         let of_bank = entry(&mut groups, BankKey::of(config));
         entry(of_bank, ValidationKey::of(config)).push(idx);

@@ -46,6 +46,9 @@ impl std::fmt::Display for Budget {
     }
 }
 
+/// Tells the seconds that a step of each configuration takes; nothing if it was told to stop.
+type StepTimer<'a> = dyn FnMut(&[&TrainConfig]) -> Result<Option<Vec<f64>>> + 'a;
+
 /// A configuration with its share of the time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,7 +164,7 @@ impl Plan {
         common: Common,
         seeds: &[u64],
         asked: &[Configuration],
-        time: &mut dyn FnMut(&[&TrainConfig]) -> Result<Option<Vec<f64>>>,
+        time: &mut StepTimer,
     ) -> Result<Option<Self>> {
         let mut notes = Vec::new();
         let mut known: Vec<PlannedConfiguration> = Vec::new();

@@ -1,4 +1,4 @@
-//! A figure over several seeds: its mean, its range, and how far the mean can be trusted.
+//! A share over several seeds: its mean, its range, and how far the mean can be trusted.
 
 use serde::Serialize;
 
@@ -7,7 +7,7 @@ const Z: f64 = 1.959_963_984_540_054;
 /// Student's t quantile that leaves 2.5 % above it, for 1, 2, ... degrees of freedom.
 const T: [f64; 12] = [12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281, 2.2010, 2.1788];
 
-/// A figure over several seeds.
+/// A share over several seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Spread {
     /// Seeds.
@@ -23,7 +23,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of these figures, which cannot be below 0; none of none.
+    /// Of these shares, which lie from 0 to 1; none of none.
     pub fn of(values: &[f64]) -> Option<Self> {
         let n = values.len();
         let (lowest, highest) = (values.iter().copied().reduce(f64::min)?, values.iter().copied().reduce(f64::max)?);
@@ -31,7 +31,7 @@ impl Spread {
         let interval = (n > 1).then(|| {
             let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
             let half = t_quantile(n - 1) * (squares / (n - 1) as f64 / n as f64).sqrt();
-            [(mean - half).max(0.0), mean + half]
+            [(mean - half).max(0.0), (mean + half).min(1.0)]
         });
         Some(Self { n, mean, lowest, highest, interval })
     }
@@ -66,7 +66,7 @@ mod tests {
     fn one_seed_has_no_interval_and_none_no_spread() {
         assert_eq!(Spread::of(&[0.1]).unwrap().interval, None);
         assert_eq!(Spread::of(&[]), None);
-        assert_eq!(Spread::of(&[0.0, 0.1]).unwrap().interval.unwrap()[0], 0.0, "no rate is below 0");
+        assert_eq!(Spread::of(&[0.1, 0.9]).unwrap().interval, Some([0.0, 1.0]), "no share lies beyond these");
     }
 
     #[test]

@@ -1,8 +1,12 @@
 //! Pages that people look at: HTML that needs neither a server nor a network, its style, and plots.
 
+mod bars;
 mod plot;
+mod scatter;
 
+pub use bars::{Bar, bars};
 pub use plot::{Axis, Scale, svg};
+pub use scatter::{Dot, scatter};
 
 const STYLE: &str = include_str!("style.css");
 

@@ -47,10 +47,20 @@ impl Axis {
     }
 }
 
+/// Where a value lies from left to right, in the drawing's units.
+pub(super) fn at_x(x: &Axis, value: f64) -> f64 {
+    LEFT + x.place(value) * (WIDTH - LEFT - RIGHT)
+}
+
+/// Where a value lies from top to bottom, in the drawing's units.
+pub(super) fn at_y(y: &Axis, value: f64) -> f64 {
+    HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM)
+}
+
 /// The plot of `lines`, each a list of (x, y); line `i` has the class `line{i}`. `title` is read to those who cannot see it.
 pub fn svg(title: &str, x: &Axis, y: &Axis, lines: &[Vec<(f64, f64)>]) -> String {
-    let at_x = |value: f64| LEFT + x.place(value) * (WIDTH - LEFT - RIGHT);
-    let at_y = |value: f64| HEIGHT - BOTTOM - y.place(value) * (HEIGHT - TOP - BOTTOM);
+    let at_x = |value: f64| at_x(x, value);
+    let at_y = |value: f64| at_y(y, value);
     let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
     let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{}\">", escape(title));
     // Writing into a String cannot fail.

@@ -122,7 +122,9 @@ fn resumes_to_the_same_weights(cell: &str, settings: &[&str]) {
         let mut command = tripword();
         command.arg("train").arg(&data).arg("--out").arg(folder.path().join(out)).args(["--json"]).args(extra);
         command.arg("--set").arg(format!("train.network.cell={cell}"));
-        settings.iter().for_each(|setting| drop(command.args(["--set", setting])));
+        for setting in settings {
+            command.args(["--set", setting]);
+        }
         command
     };
     let straight = run(small(&mut train("straight", &["--steps", "150"])));

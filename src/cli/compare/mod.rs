@@ -54,7 +54,7 @@ pub(super) struct CompareArgs {
     /// Folder of the comparison: a new one, or one to go on with
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// Key of [train] and its values, each of which is tried with each of the others (repeatable)
+    /// Key of the section train and its values, each of which is tried with each of the others (repeatable)
     #[arg(long, value_name = "KEY=A,B,C")]
     vary: Vec<String>,
     /// Seeds: how many, or which ones with commas between
