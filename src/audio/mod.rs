@@ -14,6 +14,7 @@ mod error;
 pub mod history;
 mod interleaved;
 pub mod level;
+pub mod packets;
 pub mod pcm;
 pub mod resample;
 pub mod stoppable;

@@ -2,19 +2,17 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use crossbeam_channel::{Receiver, bounded, select};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use crossbeam_channel::select;
 
 use super::Outcome;
 use super::context::Context;
 use super::hearing::HearingArgs;
 use super::quiet::quietly;
+use super::signals::SignalWatch;
 use crate::audio::capture::{CaptureConfig, CaptureCounters, open_capture};
 use crate::audio::history::AudioHistory;
 use crate::audio::pcm::{PcmFormat, PcmSource};
@@ -195,42 +193,4 @@ fn is_path(input: &str) -> bool {
     path.exists()
         || input.starts_with(['/', '.'])
         || path.extension().is_some_and(|end| end.eq_ignore_ascii_case("wav"))
-}
-
-/// SIGINT and SIGTERM as messages, from a thread that ends when this goes.
-struct SignalWatch {
-    received: Receiver<i32>,
-    handle: signal_hook::iterator::Handle,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl SignalWatch {
-    fn start() -> Result<Self> {
-        let mut signals =
-            Signals::new([SIGINT, SIGTERM]).map_err(|error| anyhow!("cannot watch for signals: {error}"))?;
-        let handle = signals.handle();
-        let (sender, received) = bounded(1);
-        let thread = Builder::new().name("tw-signals".into()).spawn(move || {
-            let mut is_first = true;
-            for signal in signals.forever() {
-                if !std::mem::replace(&mut is_first, false) {
-                    // A second signal while the first is being obeyed: the user means now.
-                    std::process::exit(128 + signal);
-                }
-                // The receiver is gone only when the watch ends anyway.
-                let _ = sender.send(signal);
-            }
-        })?;
-        Ok(Self { received, handle, thread: Some(thread) })
-    }
-}
-
-impl Drop for SignalWatch {
-    fn drop(&mut self) {
-        self.handle.close();
-        if let Some(thread) = self.thread.take() {
-            // It does nothing that could panic.
-            let _ = thread.join();
-        }
-    }
 }
