@@ -132,7 +132,6 @@ fn hours_without_a_reset_change_nothing() {
         "{hours:.1} h: {n_missed_carried} of {N_WORDS_SAID} missed without a reset, {n_missed_fresh} in fresh streams, \
          {n_differing} of them differing"
     );
-    println!("{figures}");
     assert!(hours > 3.0, "{figures}");
     assert!((N_WORDS_SAID / 20..N_WORDS_SAID / 2).contains(&n_missed_fresh), "too easy or too hard to tell: {figures}");
     assert!(n_differing <= N_WORDS_SAID / 100, "what was before a word decides about it: {figures}");

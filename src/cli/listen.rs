@@ -37,7 +37,8 @@ const HISTORY: Milliseconds = Milliseconds(6000);
   tripword listen --input recording.wav --real-time
 
 The fields of an event: version, file (the device, file or '-'), word, score, start_s, end_s (of the word) and time_s (of the
-decision) in seconds since the stream began, the same in samples at 16 kHz, detection_latency_ms, model, wall_time.")]
+decision) in seconds since the stream began, the same in samples at 16 kHz, detection_latency_ms, level_dbfs, snr_db, model,
+wall_time.")]
 pub(super) struct ListenArgs {
     /// Device id or name (see 'tripword devices'), '-' for raw samples on standard input, or a WAV file
     #[arg(short, long, value_name = "DEVICE|-|FILE")]

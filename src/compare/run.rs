@@ -253,8 +253,8 @@ impl Run<'_> {
 
 /// What a training that ran away came to; none: it failed otherwise.
 fn diverged(error: &Error, n_steps: u64) -> Option<RunOutcome> {
-    if let Some(Diverged { loss, step }) = error.downcast_ref() {
-        return Some(RunOutcome::Diverged { step: *step, reason: format!("the loss is {loss}") });
+    if let Some(Diverged { quantity, value, step }) = error.downcast_ref() {
+        return Some(RunOutcome::Diverged { step: *step, reason: format!("the {quantity} is {value}") });
     }
     match error.downcast_ref() {
         Some(WeightsError::NotFinite { name }) => {
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn a_training_that_runs_away_is_a_result_and_any_other_failure_is_not() {
-        let error = Error::from(Diverged { loss: f64::NAN, step: 41 }).context("above");
+        let error = Error::from(Diverged { quantity: "loss", value: f64::NAN, step: 41 }).context("above");
         assert_eq!(diverged(&error, 100), Some(RunOutcome::Diverged { step: 41, reason: "the loss is NaN".into() }));
         let error = Error::from(WeightsError::NotFinite { name: "head.bias".into() });
         assert!(matches!(diverged(&error, 100), Some(RunOutcome::Diverged { step: 100, .. })));

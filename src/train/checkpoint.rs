@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use candle_core::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 
+use super::carried::{CarriedState, Segment};
 use super::shard::ShardState;
 use super::{TrainConfig, TrainRequest};
 use crate::difference::first_difference;
@@ -65,14 +66,25 @@ pub(super) fn save(path: &Path, request: &TrainRequest, checkpoint: &Checkpoint)
     let mut tensors: HashMap<String, &Tensor> = HashMap::new();
     tensors.extend(checkpoint.optimizer.iter().map(|(name, tensor)| (format!("optimizer/{name}"), tensor)));
     tensors.extend(checkpoint.best_weights.iter().map(|(name, tensor)| (format!("best/{name}"), tensor)));
+    // Masks of rows, as numbers.
+    let mut resets: Vec<(String, Tensor)> = Vec::new();
     for (shard, state) in checkpoint.states.iter().enumerate() {
-        for (network, state) in std::iter::once(&state.learner).chain(&state.teachers).enumerate() {
-            for (part, list) in [("tail", &state.convolution_tails), ("hidden", &state.recurrent)] {
+        for (network, state) in std::iter::once(&state.learner.state).chain(&state.teachers).enumerate() {
+            let new = state.is_new.as_slice();
+            for (part, list) in [("tail", &state.convolution_tails[..]), ("hidden", &state.recurrent), ("new", new)] {
                 let list = list.iter().enumerate();
                 tensors.extend(list.map(|(i, tensor)| (format!("state/{shard}/{network}/{part}/{i}"), tensor)));
             }
         }
+        for (i, segment) in state.learner.segments.iter().enumerate() {
+            tensors.insert(format!("segment/{shard}/{i}/features"), &segment.features);
+            if let Some(is_reset) = &segment.is_reset {
+                let numbers: Vec<u8> = is_reset.iter().map(|&reset| reset.into()).collect();
+                resets.push((format!("segment/{shard}/{i}/reset"), Tensor::new(numbers, &Device::Cpu)?));
+            }
+        }
     }
+    tensors.extend(resets.iter().map(|(name, tensor)| (name.clone(), tensor)));
     let header = Header {
         config: request.config.clone(),
         words: request.words.clone(),
@@ -141,16 +153,22 @@ pub(super) fn load(path: &Path, request: &TrainRequest) -> Result<Option<Checkpo
     let mut tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu).with_context(damaged)?;
     for shard in 0..config.n_shards {
         let mut state = |network: usize| {
-            let mut state = NetworkState { convolution_tails: Vec::new(), recurrent: Vec::new(), is_new: None };
-            for (part, list) in [("tail", &mut state.convolution_tails), ("hidden", &mut state.recurrent)] {
-                while let Some(tensor) = tensors.remove(&format!("state/{shard}/{network}/{part}/{}", list.len())) {
-                    list.push(tensor);
-                }
-            }
-            state
+            let mut list = |part: &str| {
+                let name = |i: usize| format!("state/{shard}/{network}/{part}/{i}");
+                (0..).map_while(|i| tensors.remove(&name(i))).collect::<Vec<Tensor>>()
+            };
+            let (convolution_tails, recurrent) = (list("tail"), list("hidden"));
+            NetworkState { convolution_tails, recurrent, is_new: list("new").pop() }
         };
-        let learner = state(0);
-        checkpoint.states.push(ShardState { learner, teachers: (1..=teachers.len()).map(state).collect() });
+        let mut learner = CarriedState::new(state(0));
+        let teachers = (1..=teachers.len()).map(state).collect();
+        while let Some(features) = tensors.remove(&format!("segment/{shard}/{}/features", learner.segments.len())) {
+            let reset = tensors.remove(&format!("segment/{shard}/{}/reset", learner.segments.len()));
+            let is_reset = |numbers: Vec<u8>| numbers.into_iter().map(|number| number != 0).collect();
+            let is_reset = reset.map(|reset| reset.to_vec1().map(is_reset)).transpose().with_context(damaged)?;
+            learner.segments.push_back(Segment { features, is_reset });
+        }
+        checkpoint.states.push(ShardState { learner, teachers });
     }
     for (name, tensor) in tensors {
         if let Some(name) = name.strip_prefix("optimizer/") {
@@ -175,4 +193,19 @@ fn setting_that_differs(saved: &TrainConfig, asked: &TrainConfig) -> Result<Opti
     };
     let difference = first_difference("train", &serde_json::to_value(saved)?, &serde_json::to_value(&asked)?);
     Ok(difference.map(|(key, saved, asked)| format!("{key} = {saved}, this run has {asked}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_is_read_as_it_was_written_to_the_bit() {
+        // A last bit would decide which of two equal validations is the better one.
+        for i in 1..2000 {
+            let written = Progress { best: Some((1, f64::from(i) / 2000.3)), ..Progress::default() };
+            let read: Progress = serde_json::from_str(&serde_json::to_string(&written).unwrap()).unwrap();
+            assert_eq!(read, written);
+        }
+    }
 }

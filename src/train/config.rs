@@ -2,11 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdaptConfig, LossConfig};
+use super::{AdaptConfig, LossConfig, LossKind, TruncationConfig};
 use crate::dataset::{BatchConfig, MixConfig};
 use crate::detector::TriggerConfig;
 use crate::features::FeatureConfig;
 use crate::model::ModelConfig;
+use crate::units::Milliseconds;
 
 /// Everything that decides what a training does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,7 +40,11 @@ pub struct TrainConfig {
     pub average_decay: f64,
     /// Probability that a row starts a step from the zero state and not from where its last mix ended.
     pub reset_probability: f32,
-    /// Weight of the mean loss over negative steps against that over positive steps; [`LossKind::Ctc`](super::LossKind::Ctc) has no
+    /// After such a start, the loss of a row's first audio does not count: of a random length up to this one, so that states of all
+    /// ages are learned from.
+    #[serde(default)]
+    pub reset_warm_up_ms: Milliseconds,
+    /// Weight of the mean loss over negative steps against that over positive steps; [`LossKind::Ctc`] has no
     /// such means.
     pub negative_weight: f64,
     /// Weight of the teachers' word against that of the labels, where there are teachers.
@@ -62,6 +67,9 @@ pub struct TrainConfig {
     pub target_false_accepts_per_hour: f64,
     /// Optimiser steps between checkpoints.
     pub checkpoint_every: u64,
+    /// How far gradients go back through time.
+    #[serde(default)]
+    pub truncation: TruncationConfig,
     /// What is learned from the labels.
     #[serde(default)]
     pub loss: LossConfig,
@@ -93,6 +101,7 @@ impl Default for TrainConfig {
             dropout: 0.1,
             average_decay: 0.998,
             reset_probability: 0.1,
+            reset_warm_up_ms: Milliseconds(0),
             negative_weight: 50.0,
             teacher_weight: 0.7,
             teacher_temperature: 2.0,
@@ -104,6 +113,7 @@ impl Default for TrainConfig {
             validation_fraction: 0.2,
             target_false_accepts_per_hour: 0.5,
             checkpoint_every: 500,
+            truncation: TruncationConfig::default(),
             loss: LossConfig::default(),
             adapt: AdaptConfig::default(),
             trigger: TriggerConfig::default(),
@@ -189,6 +199,44 @@ impl TrainConfig {
         self.features.validate().map_err(|error| ("train.features", format!("train.{error}")))?;
         self.network.validate().map_err(|error| ("train.network", format!("train.network: {error}")))?;
         self.trigger.validate().map_err(|error| ("train.trigger", format!("train.trigger.{error}")))?;
-        self.mix.validate().map_err(|error| ("train.mix", format!("train.{error}")))
+        self.mix.validate().map_err(|error| ("train.mix", format!("train.{error}")))?;
+        let (warm_up, mix) = (self.reset_warm_up_ms.0, self.mix.duration_ms.0);
+        if warm_up > mix {
+            let expected = format!("0 to train.mix.duration_ms ({mix})");
+            return fail("train.reset_warm_up_ms", warm_up.to_string(), &expected);
+        }
+        let n_steps = self.steps_per_mix();
+        self.truncation.validate(n_steps)?;
+        if self.loss.kind == LossKind::Ctc && self.updates_per_batch() > 1 {
+            let key = "train.truncation.k1_steps";
+            let expected = "0 with train.loss.kind = \"ctc\", which asks for the words of whole mixes";
+            return fail(key, self.truncation.k1_steps.to_string(), expected);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn losses_and_truncations_that_make_no_sense_say_why() {
+        let refusal = |config: TrainConfig| config.validate().unwrap_err().1;
+        let loss = LossConfig { label_smoothing: 0.6, ..LossConfig::default() };
+        let message = refusal(TrainConfig { loss, ..TrainConfig::default() });
+        assert_eq!(message, "train.loss.label_smoothing is 0.6; expected 0 to 0.5");
+
+        let message = refusal(TrainConfig { reset_warm_up_ms: Milliseconds(6001), ..TrainConfig::default() });
+        assert_eq!(message, "train.reset_warm_up_ms is 6001; expected 0 to train.mix.duration_ms (6000)");
+
+        let loss = LossConfig { kind: LossKind::Ctc, ..LossConfig::default() };
+        let ctc = |k1_steps, k2_steps| {
+            let truncation = TruncationConfig { k1_steps, k2_steps };
+            TrainConfig { loss, truncation, ..TrainConfig::default() }
+        };
+        let message = refusal(ctc(25, 0));
+        assert!(message.starts_with("train.truncation.k1_steps is 25; expected 0 with train.loss.kind"), "{message}");
+        ctc(75, 150).validate().unwrap();
     }
 }

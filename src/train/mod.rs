@@ -8,6 +8,7 @@
 
 mod adapt;
 mod card;
+mod carried;
 mod checkpoint;
 mod config;
 mod curve;
@@ -26,6 +27,7 @@ mod schedule;
 mod shard;
 mod sides;
 mod teacher;
+mod truncation;
 mod validation;
 
 pub use adapt::{AdaptConfig, Base, fit};
@@ -39,4 +41,5 @@ pub use request::{Adaptation, TrainRequest};
 pub use run::{StepReport, TrainObserver, Trained, ValidationReport, train};
 pub use sides::{Folders, Sides};
 pub use teacher::Teacher;
+pub use truncation::TruncationConfig;
 pub use validation::{TestRecording, ValidationSet};

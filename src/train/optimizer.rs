@@ -30,10 +30,15 @@ struct Parameter {
 /// Gradients by name, flattened.
 pub(super) type Gradients = BTreeMap<String, Vec<f32>>;
 
+/// Length of all gradients together.
+pub(super) fn norm(gradients: &Gradients) -> f64 {
+    gradients.values().flatten().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt()
+}
+
 /// The variables of a training and their optimiser state.
 pub(super) struct Optimizer {
     parameters: BTreeMap<String, Parameter>,
-    n_steps: u64,
+    n_updates: u64,
     part_rates: PartRates,
 }
 
@@ -58,7 +63,7 @@ impl Optimizer {
                 },
             );
         }
-        Ok(Self { parameters, n_steps: 0, part_rates: PartRates::default() })
+        Ok(Self { parameters, n_updates: 0, part_rates: PartRates::default() })
     }
 
     /// From now on, parts of the network learn at rates of their own.
@@ -94,22 +99,27 @@ impl Optimizer {
         Ok(Weights::new(tensors.collect::<Result<_>>()?))
     }
 
-    /// One step of AdamW (Loshchilov & Hutter 2019) along `gradients`, scaled down to `config.clip_norm` if longer; gives the
-    /// norm before clipping.
-    pub(super) fn step(&mut self, gradients: &Gradients, learning_rate: f64, config: &TrainConfig) -> Result<f64> {
-        let squares = gradients.values().flatten().map(|&g| f64::from(g) * f64::from(g)).sum::<f64>();
-        let norm = squares.sqrt();
+    /// One update by AdamW (Loshchilov & Hutter 2019) along `gradients`, whose norm is `norm`, scaled down to `config.clip_norm` if
+    /// longer. `step` is the training's, counted from 0.
+    pub(super) fn update(
+        &mut self,
+        gradients: &Gradients,
+        norm: f64,
+        learning_rate: f64,
+        step: u64,
+        config: &TrainConfig,
+    ) -> Result<()> {
         let scale = if norm > config.clip_norm { config.clip_norm / norm } else { 1.0 } as f32;
-        self.n_steps += 1;
-        let correction = BETA.map(|beta| 1.0 - beta.powf(self.n_steps as f64));
+        self.n_updates += 1;
+        let correction = BETA.map(|beta| 1.0 - beta.powf(self.n_updates as f64));
         let root_correction = correction[1].sqrt() as f32;
         let [beta1, beta2] = BETA.map(|beta| beta as f32);
         // Early on the average would be dominated by the initial weights: let it follow faster.
-        let average_decay = config.average_decay.min((1.0 + self.n_steps as f64) / (10.0 + self.n_steps as f64));
+        let average_decay = config.average_decay.min((1.0 + self.n_updates as f64) / (10.0 + self.n_updates as f64));
         let towards = (1.0 - average_decay) as f32;
         for (name, parameter) in &mut self.parameters {
             let Some(gradient) = gradients.get(name) else { continue };
-            let learning_rate = learning_rate * self.part_rates.of(name, self.n_steps - 1);
+            let learning_rate = learning_rate * self.part_rates.of(name, step);
             let step_size = (learning_rate / correction[0]) as f32;
             let decay = (learning_rate * config.weight_decay) as f32;
             let shrink = if parameter.is_decayed { 1.0 - decay } else { 1.0 };
@@ -124,7 +134,7 @@ impl Optimizer {
             }
             parameter.var.set(&Tensor::from_slice(&parameter.values, parameter.shape.as_slice(), &Device::Cpu)?)?;
         }
-        Ok(norm)
+        Ok(())
     }
 
     /// Everything a resumed run needs, by name.
@@ -144,9 +154,9 @@ impl Optimizer {
         Ok(state)
     }
 
-    /// Goes on from a [`state`](Self::state) after `n_steps` steps.
-    pub(super) fn restore(&mut self, state: &HashMap<String, Tensor>, n_steps: u64) -> Result<()> {
-        self.n_steps = n_steps;
+    /// Goes on from a [`state`](Self::state) after `n_updates` updates.
+    pub(super) fn restore(&mut self, state: &HashMap<String, Tensor>, n_updates: u64) -> Result<()> {
+        self.n_updates = n_updates;
         for (name, p) in &mut self.parameters {
             for (part, values) in [
                 ("value", &mut p.values),
@@ -186,6 +196,11 @@ mod tests {
         BTreeMap::from([("head.weight".to_owned(), values)])
     }
 
+    fn update(optimizer: &mut Optimizer, learning_rate: f64, config: &TrainConfig) {
+        let gradients = gradients(optimizer);
+        optimizer.update(&gradients, norm(&gradients), learning_rate, 0, config).unwrap();
+    }
+
     #[test]
     fn steps_as_candle_nn_does() {
         let config = TrainConfig { clip_norm: f64::INFINITY, weight_decay: 0.01, ..TrainConfig::default() };
@@ -194,7 +209,7 @@ mod tests {
         let params = ParamsAdamW { lr: 0.1, weight_decay: 0.01, ..ParamsAdamW::default() };
         let mut theirs = AdamW::new(vec![var.clone()], params).unwrap();
         for _ in 0..5 {
-            ours.step(&gradients(&ours), 0.1, &config).unwrap();
+            update(&mut ours, 0.1, &config);
             theirs.backward_step(&var.sqr().unwrap().sum_all().unwrap()).unwrap();
         }
         let reference = var.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -208,11 +223,11 @@ mod tests {
         let config = TrainConfig::default();
         let names = || std::iter::once("head.weight".to_owned());
         let mut straight = Optimizer::new(&weights(), names()).unwrap();
-        straight.step(&gradients(&straight), 0.01, &config).unwrap();
+        update(&mut straight, 0.01, &config);
         let mut resumed = Optimizer::new(&weights(), names()).unwrap();
         resumed.restore(&straight.state().unwrap(), 1).unwrap();
         for optimizer in [&mut straight, &mut resumed] {
-            optimizer.step(&gradients(optimizer), 0.01, &config).unwrap();
+            update(optimizer, 0.01, &config);
         }
         assert_eq!(straight.parameters["head.weight"].values, resumed.parameters["head.weight"].values);
     }

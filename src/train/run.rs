@@ -145,7 +145,7 @@ impl<'a> Run<'a> {
         if request.resume
             && let Some(saved) = checkpoint::load(&checkpoint_path, request)?
         {
-            learner.optimizer.restore(&saved.optimizer, saved.progress.n_steps)?;
+            learner.optimizer.restore(&saved.optimizer, saved.progress.n_steps * config.updates_per_batch())?;
             learner.states = saved.states;
             progress = saved.progress;
             best_weights = Weights::new(saved.best_weights);

@@ -1,71 +1,93 @@
-//! One optimiser step's gradient, computed by data-parallel threads.
+//! The gradient of one update, computed by data-parallel threads.
 //!
-//! Each shard runs its rows through a graph of its own, so there is no barrier inside a step; the gradients are summed in the
+//! Each shard runs its rows through a graph of its own, so there is no barrier inside an update; the gradients are summed in the
 //! order of the shards, so the same number of shards gives the same sums.
+
+use std::ops::Range;
 
 use candle_core::{Device, Result, Tensor};
 
 use super::TrainConfig;
+use super::carried::{CarriedState, Segment};
 use super::dropout::SeededDropout;
-use super::loss::BatchLoss;
+use super::loss::{BatchLoss, Part};
 use super::optimizer::{Gradients, Optimizer};
 use super::teacher::{Teacher, mean_logits};
 use crate::dataset::Batch;
 use crate::model::{Network, NetworkState};
 
-/// What one step of all shards brought.
-pub(super) struct StepResult {
+/// What one update of all shards brought.
+pub(super) struct UpdateResult {
     pub(super) loss: f64,
     pub(super) gradients: Gradients,
-    /// The state after the batch, one entry a shard.
+    /// The state after it, one entry a shard.
     pub(super) states: Vec<ShardState>,
 }
 
-/// What the rows of a shard carry from batch to batch.
+/// What the rows of a shard carry from update to update.
 #[derive(Debug, Clone)]
 pub(super) struct ShardState {
     /// In the network that learns.
-    pub(super) learner: NetworkState,
+    pub(super) learner: CarriedState,
     /// In each of its teachers.
     pub(super) teachers: Vec<NetworkState>,
 }
 
+/// What an update learns from: some steps of all rows of a batch.
+pub(super) struct UpdatePart {
+    pub(super) steps: Range<usize>,
+    /// Rows of the batch that forget everything before; none: no row does.
+    pub(super) is_reset: Option<Vec<bool>>,
+    /// Steps that are to be kept for the gradient of the next update.
+    pub(super) n_kept_steps: usize,
+    /// The loss is multiplied by it.
+    pub(super) scale: f64,
+    pub(super) dropout_seed: u64,
+}
+
 /// The rows of shard `shard`, of `n_rows` in all.
-pub(super) fn shard_rows(shard: usize, n_shards: usize, n_rows: usize) -> std::ops::Range<usize> {
+pub(super) fn shard_rows(shard: usize, n_shards: usize, n_rows: usize) -> Range<usize> {
     n_rows * shard / n_shards..n_rows * (shard + 1) / n_shards
 }
 
-/// Runs `batch` forward and backward from `states`.
+/// Runs `part` of the batch of `batch_loss` forward and backward from `states`.
 ///
 /// # Errors
 /// When a shape does not fit.
-pub(super) fn run_step(
+pub(super) fn run_update(
     config: &TrainConfig,
     optimizer: &Optimizer,
-    batch: &Batch,
+    (batch, batch_loss): (&Batch, &BatchLoss),
     teachers: &[Teacher],
     states: &[ShardState],
-    dropout_seed: u64,
-) -> Result<StepResult> {
-    let batch_loss = BatchLoss::new(config, batch, !teachers.is_empty());
+    update: &UpdatePart,
+) -> Result<UpdateResult> {
+    let (n_mels, frames_per_step) = (config.features.n_mels, config.network.frames_per_step());
     let run_shard = |shard: usize| -> Result<(f64, Gradients, ShardState)> {
-        let rows = shard_rows(shard, config.n_shards, batch.n_rows);
-        let network = Network::new(&config.network, config.features.n_mels, &optimizer.variables())
-            .map_err(candle_core::Error::wrap)?;
-        let (n_frames, n_mels) = (batch.n_frames, config.features.n_mels);
-        let features = &batch.features[rows.start * n_frames * n_mels..rows.end * n_frames * n_mels];
-        let features = Tensor::from_slice(features, (rows.len(), n_frames, n_mels), &Device::Cpu)?;
-        let mut dropout = SeededDropout::new(dropout_seed.wrapping_add(shard as u64), config.dropout);
-        let (logits, learner) = network.seq(&features, &states[shard].learner, &mut dropout)?;
-        let mut state = ShardState { learner: learner.detached(), teachers: Vec::new() };
+        let part = Part { rows: shard_rows(shard, config.n_shards, batch.n_rows), steps: update.steps.clone() };
+        let network =
+            Network::new(&config.network, n_mels, &optimizer.variables()).map_err(candle_core::Error::wrap)?;
+        let features = part.of(&batch.features, frames_per_step * n_mels, batch);
+        let shape = (part.rows.len(), part.steps.len() * frames_per_step, n_mels);
+        let segment = Segment {
+            features: Tensor::from_vec(features, shape, &Device::Cpu)?,
+            is_reset: update.is_reset.as_ref().map(|is_reset| is_reset[part.rows.clone()].to_vec()),
+        };
+        let mut state = ShardState { learner: states[shard].learner.clone(), teachers: Vec::new() };
         let taught = if teachers.is_empty() {
             None
         } else {
-            let (taught, teacher_states) = mean_logits(teachers, &features, &states[shard].teachers)?;
+            let begun: Vec<NetworkState> =
+                states[shard].teachers.iter().map(|state| segment.begin(state)).collect::<Result<_>>()?;
+            let (taught, teacher_states) = mean_logits(teachers, &segment.features, &begun)?;
             state.teachers = teacher_states;
             Some(taught)
         };
-        let loss = batch_loss.of_rows(rows, &logits, taught.as_ref())?;
+        let mut dropout = SeededDropout::new(update.dropout_seed.wrapping_add(shard as u64), config.dropout);
+        let n_kept_frames = update.n_kept_steps * frames_per_step;
+        let (logits, learner) = state.learner.hear(&network, segment, n_kept_frames, &mut dropout)?;
+        state.learner = learner;
+        let loss = (batch_loss.of(&part, &logits, taught.as_ref())? * update.scale)?;
         let store = loss.backward()?;
         let mut gradients = Gradients::new();
         for (name, var) in optimizer.vars() {
@@ -90,7 +112,7 @@ pub(super) fn run_step(
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
             .collect()
     });
-    let mut total = StepResult { loss: 0.0, gradients: Gradients::new(), states: Vec::new() };
+    let mut total = UpdateResult { loss: 0.0, gradients: Gradients::new(), states: Vec::new() };
     for result in results {
         let (loss, gradients, state) = result?;
         total.loss += loss;
@@ -107,51 +129,4 @@ pub(super) fn run_step(
         }
     }
     Ok(total)
-}
-
-/// Resets the rows of `states` for which `is_reset` (over all rows of the batch) says so.
-///
-/// # Errors
-/// When a tensor cannot be made.
-pub(super) fn reset_rows(states: &mut [ShardState], is_reset: &[bool]) -> Result<()> {
-    let n_shards = states.len();
-    for (shard, state) in states.iter_mut().enumerate() {
-        let rows = shard_rows(shard, n_shards, is_reset.len());
-        for state in std::iter::once(&mut state.learner).chain(&mut state.teachers) {
-            *state = state.reset_rows(&is_reset[rows.clone()])?;
-        }
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::{ModelConfig, RecurrentCell};
-
-    #[test]
-    fn rows_are_reset_with_all_that_they_carry() {
-        let ones = |shape: &[usize]| Tensor::ones(shape, candle_core::DType::F32, &Device::Cpu).unwrap();
-        for cell in RecurrentCell::ALL {
-            let n_carried = cell.state_size(ModelConfig::default().hidden_size);
-            let state = || NetworkState {
-                convolution_tails: vec![ones(&[2, 3, 4])],
-                recurrent: vec![ones(&[2, n_carried]), ones(&[2, n_carried])],
-                is_new: None,
-            };
-            let shard = || ShardState { learner: state(), teachers: vec![state()] };
-            let mut states = [shard(), shard()];
-            reset_rows(&mut states, &[false, true, true, false]).unwrap();
-            for (shard, kept) in states.iter().zip([[1.0, 0.0], [0.0, 1.0]]) {
-                for state in [&shard.learner, &shard.teachers[0]] {
-                    for tensor in state.convolution_tails.iter().chain(&state.recurrent) {
-                        let rows = tensor.flatten_from(1).unwrap().to_vec2::<f32>().unwrap();
-                        assert!(rows.iter().zip(kept).all(|(row, kept)| row.iter().all(|&value| value == kept)));
-                    }
-                    let is_new = state.is_new.as_ref().unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
-                    assert!(is_new.iter().zip(kept).all(|(is_new, kept)| *is_new == 1.0 - kept));
-                }
-            }
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! `tripword train --teacher`.
 
-use super::train::{recordings, small};
+use super::train::{interrupted_after_first_validation, recordings, small};
 use super::*;
 
 #[test]
@@ -27,16 +27,7 @@ fn a_student_resumes_with_the_same_teachers_only() {
     let manifest = String::from_utf8(file("straight", "manifest.toml")).unwrap();
     assert!(manifest.contains("taught by"), "{manifest}");
 
-    let mut child = small(&mut train("resumed", &student))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-    send_signal(&child, "INT").unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    interrupted_after_first_validation(small(&mut train("resumed", &student)));
     let without = run(small(&mut train("resumed", &["--steps", "100", "--seed", "2", "--resume"])));
     assert!(without.code == 1 && without.stderr.contains("teachers"), "{}", without.stderr);
     let resumed = run(small(train("resumed", &student).arg("--resume")));

@@ -115,6 +115,53 @@ fn an_interrupted_run_resumes_with_every_loss() {
     }
 }
 
+#[test]
+fn an_interrupted_run_resumes_with_every_reach_of_the_gradient() {
+    // Segments of 30, 30 and 15 steps; through one, and through three and more, into the mix before.
+    for k2_steps in [30, 100] {
+        let k2_steps = format!("train.truncation.k2_steps={k2_steps}");
+        let warm_up = "train.reset_warm_up_ms=2000";
+        resumes_to_the_same_weights("gru", &["train.truncation.k1_steps=30", &k2_steps, warm_up]);
+    }
+}
+
+#[test]
+fn a_run_that_diverges_stops_and_keeps_the_last_good_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = recordings(folder.path(), 3, 5);
+    // Decay that shrinks the weights a little at a low learning rate, and multiplies them at a high one.
+    let train = |learning_rate: &str, extra: &[&str]| {
+        let mut command = tripword();
+        command.arg("train").arg(&data).arg("--out").arg(folder.path().join("model"));
+        command.args(["--json", "--steps", "400", "--set", learning_rate, "--set", "train.weight_decay=10"]);
+        small(command.args(extra)).args(["--set", "train.checkpoint_every=400"]);
+        command
+    };
+    interrupted_after_first_validation(&mut train("train.learning_rate=0.001", &[]));
+    let checkpoint = || std::fs::read(folder.path().join("model.checkpoint")).unwrap();
+    let good = checkpoint();
+    let ran = run(&mut train("train.learning_rate=0.9", &["--resume"]));
+    assert_eq!(ran.code, 1, "{}", ran.stderr);
+    for part in [" is NaN at step ", "the last good checkpoint is kept", "lower train.learning_rate"] {
+        assert!(ran.stderr.contains(part), "'{part}' in: {}", ran.stderr);
+    }
+    assert!(checkpoint() == good && !folder.path().join("model").exists());
+}
+
+/// Runs a training and interrupts it after the first validation it prints; what it wrote on standard error.
+pub(super) fn interrupted_after_first_validation(command: &mut Command) -> String {
+    let piped = std::process::Stdio::piped;
+    let mut child = command.stdout(piped()).stderr(piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    assert!(line.contains("\"step\":50"), "{line}");
+    send_signal(&child, "INT").unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    stderr
+}
+
 fn resumes_to_the_same_weights(cell: &str, settings: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let data = recordings(folder.path(), 3, 5);
@@ -130,19 +177,7 @@ fn resumes_to_the_same_weights(cell: &str, settings: &[&str]) {
     let straight = run(small(&mut train("straight", &["--steps", "150"])));
     assert_eq!(straight.code, 0, "{}", straight.stderr);
 
-    // Interrupted after the first validation it prints.
-    let mut child = small(&mut train("resumed", &["--steps", "150"]))
-        .stdout(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-    assert!(line.contains("\"step\":50"), "{line}");
-    send_signal(&child, "INT").unwrap();
-    let output = child.wait_with_output().unwrap();
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let stderr = interrupted_after_first_validation(small(&mut train("resumed", &["--steps", "150"])));
     assert!(stderr.contains("--resume") && folder.path().join("resumed.checkpoint").is_file(), "{stderr}");
     assert!(!folder.path().join("resumed").exists(), "no half-made model");
 

@@ -3,12 +3,14 @@
 //! The blank, "no word at this step", has the logit 0, so that the head has no output for it: a step says word w with probability
 //! e^x_w / (1 + Σ e^x). Of a single word that is the sigmoid which runs; of several it is at most that.
 
+use std::ops::Range;
+
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-/// The words said in a row, in the order of their ends, and the steps they are said in: the first `n_steps`.
+/// The words said in a row, in the order of their ends, and the steps they are said in.
 pub(super) struct SaidWords {
     pub(super) words: Vec<usize>,
-    pub(super) n_steps: usize,
+    pub(super) steps: Range<usize>,
 }
 
 /// The sum over rows of −ln p, times `scale`, a scalar: p is the probability of `rows` under `logits` `(rows, steps, n_words)`. A row
@@ -25,10 +27,10 @@ pub(super) fn ctc_loss(logits: &Tensor, rows: &[SaidWords], scale: f64) -> Resul
     for (row, (values, gradient)) in
         rows.iter().zip(values.chunks_exact(row_len).zip(gradient.chunks_exact_mut(row_len)))
     {
-        let counted = row.n_steps * n_words;
-        if let Some(path) = Lattice::new(&values[..counted], n_words, &row.words) {
+        let counted = row.steps.start * n_words..row.steps.end * n_words;
+        if let Some(path) = Lattice::new(&values[counted.clone()], n_words, &row.words) {
             loss -= path.log_probability;
-            path.write_gradient(&mut gradient[..counted], scale);
+            path.write_gradient(&mut gradient[counted], scale);
         }
     }
     let gradient = Tensor::from_vec(gradient, logits.shape(), logits.device())?;
@@ -254,7 +256,7 @@ mod tests {
         let rows: Vec<SaidWords> = (0..n_rows)
             .map(|row| SaidWords {
                 words: golden[&format!("words{row}")].iter().map(|&word| word as usize).collect(),
-                n_steps: golden["n_steps"][row] as usize,
+                steps: 0..golden["n_steps"][row] as usize,
             })
             .collect();
         let loss = ctc_loss(&logits, &rows, 0.5).unwrap();
@@ -280,13 +282,13 @@ mod tests {
     #[test]
     fn words_that_do_not_fit_count_nothing_and_huge_logits_are_finite() {
         let logits = Var::new(&[[[1.0f32], [2.0]], [[1e4], [-1e4]]], &Device::Cpu).unwrap();
-        let rows = [SaidWords { words: vec![0, 0], n_steps: 2 }, SaidWords { words: vec![], n_steps: 0 }];
+        let rows = [SaidWords { words: vec![0, 0], steps: 0..2 }, SaidWords { words: vec![], steps: 0..0 }];
         let loss = ctc_loss(&logits, &rows, 1.0).unwrap();
         assert_eq!(loss.to_scalar::<f32>().unwrap(), 0.0);
         let gradient = loss.backward().unwrap().get(&logits).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();
         assert_eq!(gradient, [0.0; 4]);
 
-        let rows = [SaidWords { words: vec![0], n_steps: 2 }, SaidWords { words: vec![], n_steps: 2 }];
+        let rows = [SaidWords { words: vec![0], steps: 0..2 }, SaidWords { words: vec![], steps: 0..2 }];
         let loss = ctc_loss(&logits, &rows, 1.0).unwrap();
         assert!((loss.to_scalar::<f32>().unwrap() - 1e4).abs() < 1.0, "{loss}");
         let gradient = loss.backward().unwrap().get(&logits).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap();

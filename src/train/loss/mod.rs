@@ -28,6 +28,22 @@ use taught::taught_loss;
 use super::TrainConfig;
 use crate::dataset::{Batch, WordWindow};
 
+/// Some rows of a batch, and some of their steps.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    pub(super) rows: Range<usize>,
+    pub(super) steps: Range<usize>,
+}
+
+impl Part {
+    /// What of `values` `(batch, steps, width)` belongs to it, `(rows, steps, width)`.
+    pub(super) fn of(&self, values: &[f32], width: usize, batch: &Batch) -> Vec<f32> {
+        let row_len = batch.n_steps * width;
+        let rows = values[self.rows.start * row_len..self.rows.end * row_len].chunks_exact(row_len);
+        rows.flat_map(|row| &row[self.steps.start * width..self.steps.end * width]).copied().collect()
+    }
+}
+
 /// The loss of one batch, before anything is known of the logits.
 pub(super) struct BatchLoss<'a> {
     config: &'a TrainConfig,
@@ -45,78 +61,83 @@ enum Labels {
         weights: Vec<f32>,
     },
     MaxPooling(MaxPooling),
-    Ctc,
+    /// Row by row.
+    Ctc(Vec<SaidWords>),
 }
 
 impl<'a> BatchLoss<'a> {
-    /// Of `batch`, with teachers if `is_taught`.
-    pub(super) fn new(config: &'a TrainConfig, batch: &'a Batch, is_taught: bool) -> Self {
+    /// Of `batch`, with teachers if `is_taught`. What is before the `first_steps` of the rows does not count, nor do words that end
+    /// there.
+    pub(super) fn new(config: &'a TrainConfig, batch: &'a Batch, is_taught: bool, first_steps: &[usize]) -> Self {
         let negative_weight = config.negative_weight;
-        let Batch { targets, weights, .. } = batch;
+        let Batch { targets, weights, n_steps, n_words, .. } = batch;
+        let counted: Vec<f32> = (first_steps.iter())
+            .flat_map(|&first| (0..n_steps * n_words).map(move |i| if i < first * n_words { 0.0 } else { 1.0 }))
+            .collect();
         let labels = match config.loss.kind {
-            LossKind::CrossEntropy => Labels::CrossEntropy {
-                targets: smoothed(targets, config.loss.label_smoothing),
-                weights: step_weights(targets, weights, negative_weight),
-            },
-            LossKind::MaxPooling => Labels::MaxPooling(MaxPooling::new(batch, negative_weight)),
-            LossKind::Ctc => Labels::Ctc,
+            LossKind::CrossEntropy => {
+                let weights: Vec<f32> =
+                    weights.iter().zip(&counted).map(|(weight, counted)| weight * counted).collect();
+                Labels::CrossEntropy {
+                    targets: smoothed(targets, config.loss.label_smoothing),
+                    weights: step_weights(targets, &weights, negative_weight),
+                }
+            }
+            LossKind::MaxPooling => Labels::MaxPooling(MaxPooling::new(batch, &counted, first_steps, negative_weight)),
+            LossKind::Ctc => {
+                let rows = batch.words.iter().zip(first_steps);
+                Labels::Ctc(rows.map(|(words, &first)| said_words(words, first..*n_steps)).collect())
+            }
         };
-        let taught_weights = is_taught.then(|| taught_step_weights(targets, weights, negative_weight));
+        let taught_weights = is_taught.then(|| taught_step_weights(targets, weights, &counted, negative_weight));
         Self { config, batch, labels, taught_weights }
     }
 
-    /// Of the rows `rows` whose logits `(rows, steps, n_words)` are the learner's and, if there are any, `taught` its teachers'; a
-    /// scalar.
+    /// Of a part of the batch whose logits `(rows, steps, n_words)` are the learner's and, if there are any, `taught` its teachers'; a
+    /// scalar. The parts of a batch add up; [`LossKind::Ctc`] takes whole rows only.
     ///
     /// # Errors
     /// When a shape does not fit.
-    pub(super) fn of_rows(&self, rows: Range<usize>, logits: &Tensor, taught: Option<&Tensor>) -> Result<Tensor> {
-        let labelled = self.labelled(rows.clone(), logits)?;
+    pub(super) fn of(&self, part: &Part, logits: &Tensor, taught: Option<&Tensor>) -> Result<Tensor> {
+        let labelled = self.labelled(part, logits)?;
         let (Some(taught), Some(weights)) = (taught, &self.taught_weights) else { return Ok(labelled) };
         let TrainConfig { teacher_weight, teacher_temperature, .. } = *self.config;
-        let weights = self.tensor(self.part(weights, &rows), &rows)?;
-        let taught = taught_loss(logits, taught, &weights, teacher_temperature)?;
+        let taught = taught_loss(logits, taught, &self.tensor(part, weights)?, teacher_temperature)?;
         (labelled * (1.0 - teacher_weight))? + (taught * teacher_weight)?
     }
 
-    fn labelled(&self, rows: Range<usize>, logits: &Tensor) -> Result<Tensor> {
+    fn labelled(&self, part: &Part, logits: &Tensor) -> Result<Tensor> {
         match &self.labels {
             Labels::CrossEntropy { targets, weights } => {
-                let [targets, weights] = [targets, weights].map(|values| self.tensor(self.part(values, &rows), &rows));
-                weighted_loss(logits, &targets?, &weights?)
+                weighted_loss(logits, &self.tensor(part, targets)?, &self.tensor(part, weights)?)
             }
             Labels::MaxPooling(pooling) => {
                 let values = logits.flatten_all()?.to_vec1()?;
-                let (targets, weights) = pooling.labels(self.batch, rows.clone(), &values);
+                let (targets, weights) = pooling.labels(part, &values, self.batch);
                 let targets = smoothed(&targets, self.config.loss.label_smoothing);
-                weighted_loss(logits, &self.tensor(&targets, &rows)?, &self.tensor(&weights, &rows)?)
+                let tensor = |values: Vec<f32>| Tensor::from_vec(values, logits.shape(), &Device::Cpu);
+                weighted_loss(logits, &tensor(targets)?, &tensor(weights)?)
             }
-            Labels::Ctc => {
-                let said: Vec<SaidWords> =
-                    self.batch.words[rows].iter().map(|words| said_words(words, self.batch.n_steps)).collect();
-                ctc_loss(logits, &said, 1.0 / self.batch.n_rows as f64)
-            }
+            Labels::Ctc(said) => ctc_loss(logits, &said[part.rows.clone()], 1.0 / self.batch.n_rows as f64),
         }
     }
 
-    /// Those of `values` `(batch, steps, n_words)` that belong to `rows`.
-    fn part<'v>(&self, values: &'v [f32], rows: &Range<usize>) -> &'v [f32] {
-        let row_len = self.batch.n_steps * self.batch.n_words;
-        &values[rows.start * row_len..rows.end * row_len]
-    }
-
-    fn tensor(&self, values: &[f32], rows: &Range<usize>) -> Result<Tensor> {
-        Tensor::from_slice(values, (rows.len(), self.batch.n_steps, self.batch.n_words), &Device::Cpu)
+    /// What of `values` `(batch, steps, n_words)` belongs to `part`.
+    fn tensor(&self, part: &Part, values: &[f32]) -> Result<Tensor> {
+        let n_words = self.batch.n_words;
+        let shape = (part.rows.len(), part.steps.len(), n_words);
+        Tensor::from_vec(part.of(values, n_words, self.batch), shape, &Device::Cpu)
     }
 }
 
-/// The words that are said to their end. Steps from the middle on of a word that the mixture cuts do not count: whether it can be known
-/// by then is not for us to say.
-fn said_words(words: &[WordWindow], n_steps: usize) -> SaidWords {
+/// The words of a row that are said to their end within `steps`. Steps from the middle on of a word that the mixture cuts do not count:
+/// whether it can be known by then is not for us to say.
+fn said_words(words: &[WordWindow], steps: Range<usize>) -> SaidWords {
     let cut = words.iter().filter(|word| word.end.is_none()).map(|word| word.steps.start).min();
+    let is_said = |word: &&WordWindow| word.end.is_some_and(|end| end >= steps.start);
     SaidWords {
-        words: words.iter().filter(|word| word.end.is_some()).map(|word| word.word_idx).collect(),
-        n_steps: cut.unwrap_or(n_steps),
+        words: words.iter().filter(is_said).map(|word| word.word_idx).collect(),
+        steps: steps.start..cut.unwrap_or(steps.end).max(steps.start),
     }
 }
 
@@ -159,10 +180,14 @@ mod tests {
     fn loss(config: &TrainConfig, logits: [f32; 2 * N_STEPS]) -> (f32, Vec<f32>) {
         let batch = batch();
         let logits = Var::from_slice(&logits, (2, N_STEPS, 1), &Device::Cpu).unwrap();
-        let loss = BatchLoss::new(config, &batch, false).of_rows(0..2, &logits, None).unwrap();
+        let loss = BatchLoss::new(config, &batch, false, &[0, 0]).of(&part(0..2, 0..N_STEPS), &logits, None).unwrap();
         let gradients = loss.backward().unwrap();
         let gradient = gradients.get(&logits).unwrap().flatten_all().unwrap().to_vec1().unwrap();
         (loss.to_scalar().unwrap(), gradient)
+    }
+
+    fn part(rows: Range<usize>, steps: Range<usize>) -> Part {
+        Part { rows, steps }
     }
 
     const KINDS: [LossKind; 3] = [LossKind::CrossEntropy, LossKind::MaxPooling, LossKind::Ctc];
@@ -175,12 +200,17 @@ mod tests {
         let taught = (&tensor * 0.5).unwrap();
         for kind in KINDS {
             let config = config(kind, 0.1);
-            let loss = BatchLoss::new(&config, &batch, true);
-            let of = |rows: Range<usize>| {
-                let [logits, taught] = [&tensor, &taught].map(|all| all.narrow(0, rows.start, rows.len()).unwrap());
-                loss.of_rows(rows, &logits, Some(&taught)).unwrap().to_scalar::<f32>().unwrap()
+            let loss = BatchLoss::new(&config, &batch, true, &[0, 0]);
+            let of = |rows: Range<usize>, steps: Range<usize>| {
+                let cut = |all: &Tensor| all.narrow(0, rows.start, rows.len())?.narrow(1, steps.start, steps.len());
+                let [logits, taught] = [&tensor, &taught].map(|all| cut(all).unwrap());
+                loss.of(&part(rows, steps), &logits, Some(&taught)).unwrap().to_scalar::<f32>().unwrap()
             };
-            assert!((of(0..2) - of(0..1) - of(1..2)).abs() < 1e-5, "{kind:?}");
+            let whole = of(0..2, 0..N_STEPS);
+            assert!((whole - of(0..1, 0..N_STEPS) - of(1..2, 0..N_STEPS)).abs() < 1e-5, "{kind:?}");
+            if kind != LossKind::Ctc {
+                assert!((whole - of(0..2, 0..2) - of(0..2, 2..N_STEPS)).abs() < 1e-5, "{kind:?}");
+            }
         }
     }
 
@@ -200,6 +230,31 @@ mod tests {
             };
             assert!((gradient - expected).abs() < 1e-6, "{i}: {gradient} {expected}");
         }
+    }
+
+    #[test]
+    fn a_word_whose_window_is_cut_is_heard_where_it_ends() {
+        let (config, batch) = (config(LossKind::MaxPooling, 0.0), batch());
+        // The word's window is 2..7 and it ends at 4; the best step is 2, but not of those from 3 on.
+        let mut logits = [-1.0f32; N_STEPS];
+        (logits[2], logits[5]) = (2.0, 0.5);
+        let pulls = |steps: Range<usize>| -> Vec<bool> {
+            let cut = Var::from_slice(&logits[steps.clone()], (1, steps.len(), 1), &Device::Cpu).unwrap();
+            let loss = BatchLoss::new(&config, &batch, false, &[0, 0]).of(&part(0..1, steps), &cut, None).unwrap();
+            let gradients = loss.backward().unwrap();
+            gradients
+                .get(&cut)
+                .unwrap()
+                .flatten_all()
+                .unwrap()
+                .to_vec1::<f32>()
+                .unwrap()
+                .iter()
+                .map(|&g| g < 0.0)
+                .collect()
+        };
+        assert_eq!(pulls(0..3), [false; 3]);
+        assert_eq!(pulls(3..N_STEPS), [false, false, true, false, false]);
     }
 
     #[test]
@@ -227,6 +282,31 @@ mod tests {
         assert!(early < 0.2 && (early - loss(&config, late).0).abs() < 1e-6, "{early}");
         assert!(loss(&config, [-4.0; 16]).0 > 0.5, "a word that is not said");
         assert!(loss(&config, [4.0; 16]).0 > 5.0, "a word that nobody said");
+    }
+
+    #[test]
+    fn what_is_before_the_first_steps_does_not_count() {
+        let batch = batch();
+        for kind in KINDS {
+            let config = config(kind, 0.0);
+            for first in [1, 3, 5] {
+                let gradient_of = |first_steps: &[usize]| {
+                    let logits = Var::zeros((2, N_STEPS, 1), candle_core::DType::F32, &Device::Cpu).unwrap();
+                    let loss = BatchLoss::new(&config, &batch, true, first_steps);
+                    let loss = loss.of(&part(0..2, 0..N_STEPS), &logits, Some(&logits.ones_like().unwrap())).unwrap();
+                    let gradients = loss.backward().unwrap();
+                    gradients.get(&logits).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap()
+                };
+                let gradient = gradient_of(&[first, 0]);
+                assert!(gradient[..first].iter().all(|&g| g == 0.0), "{kind:?} {first}: {gradient:?}");
+                assert!(gradient[first] != 0.0 && gradient[N_STEPS] != 0.0, "{kind:?} {first}: {gradient:?}");
+            }
+            // A word that ends before them is nobody's.
+            let logits = Tensor::full(-9.0f32, (2, N_STEPS, 1), &Device::Cpu).unwrap();
+            let loss = BatchLoss::new(&config, &batch, false, &[6, 0]);
+            let loss = loss.of(&part(0..2, 0..N_STEPS), &logits, None).unwrap().to_scalar::<f32>().unwrap();
+            assert!(loss < 0.01, "{kind:?}: {loss}");
+        }
     }
 
     #[test]

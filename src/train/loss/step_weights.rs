@@ -17,11 +17,11 @@ pub(super) fn step_weights(targets: &[f32], weights: &[f32], negative_weight: f6
 }
 
 /// The same where teachers say what is right: they know it at the steps that the labels leave out, too. Those lie around a word's end
-/// and count with the positive ones.
-pub(super) fn taught_step_weights(targets: &[f32], weights: &[f32], negative_weight: f64) -> Vec<f32> {
+/// and count with the positive ones. Only steps where `counted` is 1 and not 0 count.
+pub(super) fn taught_step_weights(targets: &[f32], weights: &[f32], counted: &[f32], negative_weight: f64) -> Vec<f32> {
     let near_word: Vec<f32> =
         targets.iter().zip(weights).map(|(&target, &weight)| if weight == 0.0 { 1.0 } else { target }).collect();
-    step_weights(&near_word, &vec![1.0; near_word.len()], negative_weight)
+    step_weights(&near_word, counted, negative_weight)
 }
 
 #[cfg(test)]
@@ -30,8 +30,10 @@ mod tests {
 
     #[test]
     fn teachers_count_where_labels_do_not() {
-        let weights = taught_step_weights(&[1.0, 0.0, 0.0, 0.0], &[1.0, 0.0, 1.0, 1.0], 1.0);
-        assert_eq!(weights, [0.5, 0.5, 0.5, 0.5]);
+        let weights =
+            |counted: [f32; 4]| taught_step_weights(&[1.0, 0.0, 0.0, 0.0], &[1.0, 0.0, 1.0, 1.0], &counted, 1.0);
+        assert_eq!(weights([1.0; 4]), [0.5, 0.5, 0.5, 0.5]);
+        assert_eq!(weights([0.0, 1.0, 1.0, 1.0]), [0.0, 1.0, 0.5, 0.5]);
     }
 
     #[test]
