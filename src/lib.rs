@@ -27,6 +27,7 @@
 //! | [`difference`] | where two settings differ | |
 //! | [`names`] | when two spellings mean one word | |
 //! | `page` | HTML pages and plots | |
+//! | `sockets` | sockets in the file system that only their owner may use | |
 //! | [`parallel`] | the same work over many things, on some threads | |
 //! | [`audio`] | sources of samples: capture (hardware), WAV (files), PCM (standard input); resampling | `units` |
 //! | [`features`] | samples to log-mel feature frames | `units` |
@@ -37,6 +38,7 @@
 //! | [`pipeline`] | the signal path as two pure stages | all above but `audio` |
 //! | [`events`] | the wake event and its sinks | `bundle`, `detector` |
 //! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events` |
+//! | [`wyoming`] | a wake service of the Wyoming protocol | `audio`, `pipeline` |
 //! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events` |
 //! | `dataset` | folders of recordings, speakers, rooms, mixes | `audio`, `features` |
 //! | `eval` | continuous streams, hits, misses, false accepts | `dataset`, `model`, `detector` |
@@ -89,6 +91,9 @@ pub mod names;
 pub mod page;
 pub mod parallel;
 pub mod pipeline;
+#[cfg(unix)]
+pub mod sockets;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod units;
+pub mod wyoming;

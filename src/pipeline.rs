@@ -6,12 +6,14 @@
 //! in one thread, the daemon puts a channel between them; either way any portioning of the same samples gives the same
 //! scores to the bit.
 
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 
 use crate::bundle::{Bundle, Manifest};
-use crate::detector::{Detection, Detector, WordDetector};
+use crate::detector::{Detection, Detector, TriggerConfig, WordDetector};
 use crate::features::FeatureExtractor;
 use crate::model::StreamingState;
+use crate::names::same_word;
 use crate::units::{Milliseconds, SampleRate};
 
 /// A lost stretch is replaced by at most this much silence, enough to settle any state; what is longer only moves the clock.
@@ -53,6 +55,11 @@ pub struct FeatureStage {
 impl FeatureStage {
     /// The front end of `manifest`'s model at the start of a stream.
     pub fn new(manifest: &Manifest) -> Self {
+        Self::starting_at(manifest, 0)
+    }
+
+    /// The same in the middle of a stream, at sample `start_sample`.
+    pub fn starting_at(manifest: &Manifest, start_sample: u64) -> Self {
         let features = &manifest.features;
         Self {
             extractor: FeatureExtractor::new(features),
@@ -60,7 +67,7 @@ impl FeatureStage {
             n_mels: features.n_mels,
             values_per_step: values_per_step(manifest),
             samples_per_step: samples_per_step(manifest),
-            next_step_sample: 0,
+            next_step_sample: start_sample,
             n_pending_samples: 0,
         }
     }
@@ -120,8 +127,8 @@ impl FeatureStage {
 }
 
 /// Feature blocks to scores and detections. Carries the hidden state and the trigger state.
-pub struct InferenceStage<'a> {
-    bundle: &'a Bundle,
+pub struct InferenceStage<B> {
+    bundle: B,
     state: StreamingState,
     detector: Detector,
     values_per_step: usize,
@@ -141,10 +148,16 @@ pub struct StepScores<'a> {
     pub scores: &'a [f32],
 }
 
-impl<'a> InferenceStage<'a> {
+impl<B: Borrow<Bundle>> InferenceStage<B> {
     /// The network and the triggers of `bundle` at the start of a stream.
-    pub fn new(bundle: &'a Bundle) -> Self {
-        let manifest = &bundle.manifest;
+    pub fn new(bundle: B) -> Self {
+        Self::starting_at(bundle, 0, 0)
+    }
+
+    /// The same in the middle of a stream, at sample `start_sample`: the warm-up begins there. Before `silent_until` nothing triggers,
+    /// whatever is heard.
+    pub fn starting_at(bundle: B, start_sample: u64, silent_until: u64) -> Self {
+        let Bundle { manifest, network, .. } = bundle.borrow();
         let samples_per_step = samples_per_step(manifest);
         let rate = manifest.features.sample_rate();
         let words = manifest
@@ -153,8 +166,8 @@ impl<'a> InferenceStage<'a> {
             .map(|word| WordDetector::new(word.trigger, word.timing, rate, samples_per_step))
             .collect();
         Self {
-            state: bundle.network.zero_state(),
-            detector: Detector::new(words, manifest.model.warm_up_ms.samples(rate)),
+            state: network.zero_state(),
+            detector: Detector::new(words, silent_until.max(start_sample + manifest.model.warm_up_ms.samples(rate))),
             values_per_step: values_per_step(manifest),
             samples_per_step,
             undecided: VecDeque::new(),
@@ -175,14 +188,14 @@ impl<'a> InferenceStage<'a> {
         let n_steps = (block.frames.len() / self.values_per_step) as u64;
         self.undecided.extend((1..=n_steps).map(|step| block.start_sample + step * self.samples_per_step));
         self.probabilities.clear();
-        self.bundle.network.seq(&mut self.state, &block.frames, &mut self.probabilities);
+        self.bundle.borrow().network.seq(&mut self.state, &block.frames, &mut self.probabilities);
         self.decide(on_scores, on_detection);
     }
 
     /// Ends the stream: hands over what is not decided yet, as [`push`](Self::push) does.
     pub fn finish(&mut self, on_scores: impl FnMut(StepScores), on_detection: impl FnMut(Detection)) {
         self.probabilities.clear();
-        self.bundle.network.finish(&mut self.state, &mut self.probabilities);
+        self.bundle.borrow().network.finish(&mut self.state, &mut self.probabilities);
         self.decide(on_scores, on_detection);
     }
 
@@ -195,14 +208,34 @@ impl<'a> InferenceStage<'a> {
         }
     }
 
+    /// The model that hears.
+    pub fn bundle(&self) -> &Bundle {
+        self.bundle.borrow()
+    }
+
+    /// From the next step on word `word_idx` is decided by `trigger`; its smoothing window stays as it is.
+    pub fn set_trigger(&mut self, word_idx: usize, trigger: TriggerConfig) {
+        self.detector.set_trigger(word_idx, trigger);
+    }
+
+    /// Takes over when each word was last heard from a stage whose model knows words of the same names, so that none is told twice.
+    pub fn go_on_from<C: Borrow<Bundle>>(&mut self, before: &InferenceStage<C>) {
+        let words = |bundle: &Bundle| bundle.manifest.words.iter().map(|word| word.name.clone()).collect::<Vec<_>>();
+        for (old_idx, name) in words(before.bundle()).iter().enumerate() {
+            if let Some(new_idx) = words(self.bundle()).iter().position(|word| same_word(word, name)) {
+                self.detector.go_on_from(new_idx, &before.detector, old_idx);
+            }
+        }
+    }
+
     /// Steps so far whose decisions the warm-up suppressed.
     pub fn n_suppressed_steps(&self) -> u64 {
         self.detector.n_suppressed_steps()
     }
 
-    /// Steps so far.
-    pub fn n_steps(&self) -> u64 {
-        self.state.n_steps()
+    /// Numbers in the feature frames of one step.
+    pub fn values_per_step(&self) -> usize {
+        self.values_per_step
     }
 }
 

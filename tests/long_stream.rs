@@ -29,7 +29,7 @@ const AFTER_S: f64 = 1.0;
 /// A detector on a stream, and when it heard what.
 struct Ear<'a> {
     features: FeatureStage,
-    inference: InferenceStage<'a>,
+    inference: InferenceStage<&'a Bundle>,
     block: FeatureBlock,
     heard: Vec<(usize, u64)>,
 }

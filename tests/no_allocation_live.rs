@@ -16,11 +16,12 @@ use std::time::{Duration, Instant};
 use common::{random_bundle, random_sound};
 use cpal::Data;
 use tripword::audio::capture::{CaptureConfig, CaptureCounters, capture_callback};
+use tripword::audio::history::AudioHistory;
 use tripword::audio::resample::at_model_rate;
-use tripword::daemon::{Daemon, Overflow};
+use tripword::daemon::{Daemon, Overflow, Setup};
 use tripword::events::{EventSink, JsonLines};
 use tripword::pipeline::samples_per_step;
-use tripword::units::SampleRate;
+use tripword::units::{Milliseconds, SampleRate};
 
 /// Hands every request to the system, and counts those for memory.
 struct Counting;
@@ -94,7 +95,16 @@ fn start<S: cpal::SizedSample>(
     let source = at_model_rate(Box::new(source)).unwrap();
     let sinks: Vec<Box<dyn EventSink>> = vec![Box::new(JsonLines::new(std::io::sink()))];
     // Dropping the callback ends the source; there is nothing else to stop.
-    let daemon = Daemon::start(source, Box::new(()), Arc::new(bundle), sinks, Overflow::CountAndDrop).unwrap();
+    let daemon = Daemon::start(Setup {
+        source,
+        stop_handle: Box::new(()),
+        bundle: Arc::new(bundle),
+        sinks,
+        overflow: Overflow::CountAndDrop,
+        history: AudioHistory::new(Milliseconds(4000)),
+        heartbeat: Box::new(|| {}),
+    })
+    .unwrap();
 
     let n_frames = rate.hz() as usize * SOUND_S;
     let channels: Vec<_> = (0..n_channels).map(|channel| random_sound(u64::from(channel) + 5, n_frames)).collect();

@@ -22,7 +22,7 @@ struct Heard {
 
 struct Ear<'a> {
     feature_stage: FeatureStage,
-    inference_stage: InferenceStage<'a>,
+    inference_stage: InferenceStage<&'a Bundle>,
     block: FeatureBlock,
     heard: Heard,
 }

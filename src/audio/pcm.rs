@@ -39,7 +39,7 @@ impl PcmSampleFormat {
         }
     }
 
-    fn encoding(self) -> Encoding {
+    pub(super) fn encoding(self) -> Encoding {
         match self {
             Self::U8 => Encoding::U8,
             Self::S16le => Encoding::S16,

@@ -2,29 +2,31 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
-use crossbeam_channel::{Receiver, bounded, select};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use crossbeam_channel::select;
 
 use super::Outcome;
 use super::context::Context;
 use super::hearing::HearingArgs;
 use super::quiet::quietly;
+use super::signals::SignalWatch;
 use crate::audio::capture::{CaptureConfig, CaptureCounters, open_capture};
+use crate::audio::history::AudioHistory;
 use crate::audio::pcm::{PcmFormat, PcmSource};
 use crate::audio::resample::at_model_rate;
 use crate::audio::stoppable::{Pace, stoppable};
 use crate::audio::wav::WavSource;
 use crate::audio::{AudioSource, ChannelChoice};
 use crate::config::Settings;
-use crate::daemon::{Daemon, Overflow, StopHandle};
+use crate::daemon::{Daemon, Overflow, Setup, StopHandle};
 use crate::events::JsonLines;
-use crate::units::SampleRate;
+use crate::units::{Milliseconds, SampleRate};
+
+/// Sound that is kept for what happens at an event: the quiet before a word and the word.
+const HISTORY: Milliseconds = Milliseconds(6000);
 
 /// Listen, and print one JSON object a line whenever a word is said
 #[derive(Args)]
@@ -35,7 +37,8 @@ use crate::units::SampleRate;
   tripword listen --input recording.wav --real-time
 
 The fields of an event: version, file (the device, file or '-'), word, score, start_s, end_s (of the word) and time_s (of the
-decision) in seconds since the stream began, the same in samples at 16 kHz, detection_latency_ms, model, wall_time.")]
+decision) in seconds since the stream began, the same in samples at 16 kHz, detection_latency_ms, level_dbfs, snr_db, model,
+wall_time.")]
 pub(super) struct ListenArgs {
     /// Device id or name (see 'tripword devices'), '-' for raw samples on standard input, or a WAV file
     #[arg(short, long, value_name = "DEVICE|-|FILE")]
@@ -66,13 +69,15 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
     tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
     let capture = opened.capture;
-    let daemon = Daemon::start(
-        opened.source,
-        opened.stop_handle,
-        bundle.clone(),
-        vec![Box::new(JsonLines::new(std::io::stdout()))],
-        opened.overflow,
-    )
+    let daemon = Daemon::start(Setup {
+        source: opened.source,
+        stop_handle: opened.stop_handle,
+        bundle: bundle.clone(),
+        sinks: vec![Box::new(JsonLines::new(std::io::stdout()))],
+        overflow: opened.overflow,
+        history: AudioHistory::new(HISTORY),
+        heartbeat: Box::new(|| {}),
+    })
     .context("cannot start the threads")?;
     // If the sinks end before they are told to, the stream is over or their readers have left.
     let readers_left = select! {
@@ -189,42 +194,4 @@ fn is_path(input: &str) -> bool {
     path.exists()
         || input.starts_with(['/', '.'])
         || path.extension().is_some_and(|end| end.eq_ignore_ascii_case("wav"))
-}
-
-/// SIGINT and SIGTERM as messages, from a thread that ends when this goes.
-struct SignalWatch {
-    received: Receiver<i32>,
-    handle: signal_hook::iterator::Handle,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl SignalWatch {
-    fn start() -> Result<Self> {
-        let mut signals =
-            Signals::new([SIGINT, SIGTERM]).map_err(|error| anyhow!("cannot watch for signals: {error}"))?;
-        let handle = signals.handle();
-        let (sender, received) = bounded(1);
-        let thread = Builder::new().name("tw-signals".into()).spawn(move || {
-            let mut is_first = true;
-            for signal in signals.forever() {
-                if !std::mem::replace(&mut is_first, false) {
-                    // A second signal while the first is being obeyed: the user means now.
-                    std::process::exit(128 + signal);
-                }
-                // The receiver is gone only when the watch ends anyway.
-                let _ = sender.send(signal);
-            }
-        })?;
-        Ok(Self { received, handle, thread: Some(thread) })
-    }
-}
-
-impl Drop for SignalWatch {
-    fn drop(&mut self) {
-        self.handle.close();
-        if let Some(thread) = self.thread.take() {
-            // It does nothing that could panic.
-            let _ = thread.join();
-        }
-    }
 }

@@ -18,8 +18,10 @@ mod listen;
 mod model;
 mod progress;
 mod quiet;
+mod signals;
 #[cfg(feature = "train")]
 mod train;
+mod wyoming;
 
 use std::process::ExitCode;
 
@@ -67,6 +69,7 @@ struct Cli {
 enum Command {
     Listen(listen::ListenArgs),
     Label(label::LabelArgs),
+    Wyoming(wyoming::WyomingArgs),
     #[cfg(feature = "train")]
     Train(Box<train::TrainArgs>),
     #[cfg(feature = "train")]
@@ -92,6 +95,7 @@ pub fn run() -> anyhow::Result<Outcome> {
     match cli.command {
         Command::Listen(args) => listen::run(&args, context),
         Command::Label(args) => label::run(&args, context),
+        Command::Wyoming(args) => wyoming::run(&args, context),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, context),
         #[cfg(feature = "train")]

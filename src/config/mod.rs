@@ -9,7 +9,10 @@ mod settings;
 
 pub use error::ConfigError;
 pub use layers::{Layers, Origin};
-pub use settings::{InputSettings, LabelSettings, LogSettings, ModelSettings, Override, Settings, TriggerSettings};
+pub use settings::{
+    Announce, InputSettings, LabelSettings, LogSettings, ModelSettings, Override, Settings, TriggerSettings,
+    WyomingSettings,
+};
 
 /// The defaults, as text: every key with its unit, range and effect.
 pub const DEFAULT_TOML: &str = include_str!("../../config/default.toml");

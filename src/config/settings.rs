@@ -20,6 +20,8 @@ pub struct Settings {
     pub trigger: TriggerSettings,
     /// Labelling files.
     pub label: LabelSettings,
+    /// The Wyoming service.
+    pub wyoming: WyomingSettings,
     /// Logging.
     pub log: LogSettings,
     /// Training.
@@ -136,6 +138,32 @@ pub struct LabelSettings {
     pub write_audacity: bool,
 }
 
+/// Section `wyoming`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WyomingSettings {
+    /// Where it listens, as text.
+    pub address: String,
+    /// Clients at a time.
+    pub max_clients: u32,
+    /// Whether the local network is told.
+    pub announce: Announce,
+    /// Under which name; empty for the program's and the machine's.
+    pub announce_name: String,
+}
+
+/// When the local network is told of the service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Announce {
+    /// If others than this machine can come in.
+    Auto,
+    /// In any case.
+    Always,
+    /// Never.
+    Never,
+}
+
 /// Section `log`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,6 +191,7 @@ impl Settings {
         in_range("input.block_ms", input.block_ms.0, 5..=100)?;
         in_range("input.ring_ms", input.ring_ms.0, 100..=60_000)?;
         in_range("input.stall_timeout_ms", input.stall_timeout_ms.0, 100..=3_600_000)?;
+        in_range("wyoming.max_clients", self.wyoming.max_clients, 1..=10_000)?;
         let levels = ["error", "warn", "info", "debug", "trace"];
         if !levels.contains(&self.log.level.as_str()) {
             let reason = format!("log.level is '{}'; expected one of {}", self.log.level, levels.join(", "));

@@ -7,57 +7,125 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, select};
 
-use super::Overflow;
+use super::controls::{Controls, WordControl};
 use super::stats::Stats;
 use super::thread::JoinOnDrop;
+use super::{Heard, Heartbeat, Overflow};
+use crate::audio::history::AudioHistory;
+use crate::audio::level::word_level;
 use crate::bundle::Bundle;
 use crate::detector::Detection;
 use crate::events::WakeEvent;
+use crate::names::same_word;
 use crate::pipeline::{FeatureBlock, InferenceStage};
 
-/// The thread's channels.
+/// What the thread works with.
 pub(super) struct Wiring {
-    pub(super) blocks: Receiver<FeatureBlock>,
+    pub(super) heard: Receiver<Heard>,
     pub(super) recycled: Sender<FeatureBlock>,
     pub(super) events: Sender<WakeEvent>,
     /// Disconnects when the daemon stops and will not wait for the sinks any longer.
     pub(super) patience_ends: Receiver<()>,
     pub(super) overflow: Overflow,
+    pub(super) controls: Controls,
+    pub(super) history: AudioHistory,
+    pub(super) heartbeat: Heartbeat,
+    pub(super) source_name: String,
+    pub(super) stats: Arc<Stats>,
 }
 
-pub(super) fn start(
-    wiring: Wiring,
-    bundle: Arc<Bundle>,
-    source_name: String,
-    stats: Arc<Stats>,
-) -> io::Result<JoinOnDrop<()>> {
-    JoinOnDrop::start("tw-inference", move || run(&wiring, &bundle, &source_name, &stats))
+pub(super) fn start(wiring: Wiring, bundle: Arc<Bundle>) -> io::Result<JoinOnDrop<()>> {
+    JoinOnDrop::start("tw-inference", move || run(wiring, bundle))
 }
 
-fn run(wiring: &Wiring, bundle: &Bundle, source_name: &str, stats: &Stats) {
+fn run(mut wiring: Wiring, bundle: Arc<Bundle>) {
     let mut stage = InferenceStage::new(bundle);
+    let mut rules = Rules::new(&wiring.controls, &mut stage);
     let mut detections: Vec<Detection> = Vec::new();
-    while let Ok(block) = wiring.blocks.recv() {
+    // Those of the stages before this one.
+    let mut n_suppressed_before = 0;
+    while let Ok(heard) = wiring.heard.recv() {
+        let block = match heard {
+            Heard::Block(block) => block,
+            Heard::Model { bundle, start_sample, silent_until } => {
+                let mut new = InferenceStage::starting_at(bundle, start_sample, silent_until);
+                new.go_on_from(&stage);
+                n_suppressed_before += stage.n_suppressed_steps();
+                stage = new;
+                rules = Rules::new(&wiring.controls, &mut stage);
+                continue;
+            }
+        };
+        rules.update(&wiring.controls, &mut stage);
         let started = Instant::now();
         stage.push(&block, |_| {}, |detection| detections.push(detection));
-        stats.n_steps.set(stage.n_steps());
-        stats.n_suppressed_steps.set(stage.n_suppressed_steps());
+        let stats = &wiring.stats;
+        stats.n_steps.add((block.frames.len() / stage.values_per_step()) as u64);
+        stats.n_suppressed_steps.set(n_suppressed_before + stage.n_suppressed_steps());
         stats.busy_nanoseconds.add(started.elapsed().as_nanos() as u64);
         // There is room for every block; without a reader there is nothing to keep.
         let _ = wiring.recycled.try_send(block);
+        (wiring.heartbeat)();
         for detection in detections.drain(..) {
-            let mut event = WakeEvent::new(&detection, &bundle.manifest, source_name);
+            if !rules.is_told(detection.word_idx) {
+                wiring.stats.n_muted_events.add(1);
+                continue;
+            }
+            let mut event = WakeEvent::new(&detection, &stage.bundle().manifest, &wiring.source_name);
             event.wall_time = Some(jiff::Timestamp::now().to_string());
-            stats.n_events.add(1);
-            if !send(wiring, event, stats) {
+            if let Some(level) = word_level(&wiring.history, detection.start_sample..detection.end_sample) {
+                event.level_dbfs = Some(level.level_dbfs as f32);
+                event.snr_db = Some(level.snr_db as f32);
+            }
+            wiring.stats.n_events.add(1);
+            if !send(&wiring, event) {
                 return;
             }
         }
     }
 }
 
+/// What is wanted of the words of the model that hears, as of some version of the controls.
+struct Rules {
+    version: u64,
+    is_muted: bool,
+    is_enabled: Vec<bool>,
+}
+
+impl Rules {
+    fn new(controls: &Controls, stage: &mut InferenceStage<Arc<Bundle>>) -> Self {
+        let mut rules = Self { version: u64::MAX, is_muted: false, is_enabled: Vec::new() };
+        rules.update(controls, stage);
+        rules
+    }
+
+    fn update(&mut self, controls: &Controls, stage: &mut InferenceStage<Arc<Bundle>>) {
+        let version = controls.version();
+        if version == self.version {
+            return;
+        }
+        self.version = version;
+        self.is_muted = controls.is_muted();
+        let wanted = controls.words();
+        let names: Vec<String> = stage.bundle().manifest.words.iter().map(|word| word.name.clone()).collect();
+        self.is_enabled.clear();
+        for (word_idx, name) in names.iter().enumerate() {
+            // Of a model that is on its way out some words may be gone already.
+            let control: Option<&WordControl> = wanted.iter().find(|control| same_word(&control.name, name));
+            if let Some(control) = control {
+                stage.set_trigger(word_idx, control.trigger);
+            }
+            self.is_enabled.push(control.is_none_or(|control| control.is_enabled));
+        }
+    }
+
+    fn is_told(&self, word_idx: usize) -> bool {
+        !self.is_muted && self.is_enabled[word_idx]
+    }
+}
+
 /// Gives whether anybody still takes events.
-fn send(wiring: &Wiring, event: WakeEvent, stats: &Stats) -> bool {
+fn send(wiring: &Wiring, event: WakeEvent) -> bool {
     match wiring.overflow {
         // While there is room nothing is waited for, patience or not.
         Overflow::Wait => match wiring.events.try_send(event) {
@@ -71,7 +139,7 @@ fn send(wiring: &Wiring, event: WakeEvent, stats: &Stats) -> bool {
         Overflow::CountAndDrop => match wiring.events.try_send(event) {
             Ok(()) => true,
             Err(TrySendError::Full(event)) => {
-                stats.n_dropped_events.add(1);
+                wiring.stats.n_dropped_events.add(1);
                 tracing::error!(word = event.word, time_s = event.time_s, "event dropped: the sinks are too slow");
                 true
             }

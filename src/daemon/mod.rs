@@ -2,6 +2,9 @@
 //!
 //! `source → [feature thread] → FeatureBlock → [inference thread] → WakeEvent → [event thread] → sinks`
 //!
+//! Beside the flow lies what may be changed meanwhile ([`Controls`]), what has happened so far ([`Stats`]), and the last seconds of
+//! sound ([`AudioHistory`]).
+//!
 //! **Shutdown is drop order.** Dropping the source's stop handle ends the source; the feature thread then sends what the end
 //! of the stream completes, returns, and drops its sender; the inference thread drains its channel, returns, and drops
 //! its sender; the event thread delivers what is left. Every thread is joined. Nothing is interrupted in mid-event.
@@ -11,6 +14,7 @@
 //! **Every queue is bounded.** Between features and inference the sender waits: a slow network makes the capture ring
 //! overrun, where the loss is counted and placed to the sample. Between inference and sinks [`Overflow`] decides.
 
+mod controls;
 mod event_thread;
 mod feature_thread;
 mod inference_thread;
@@ -23,8 +27,10 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
+pub use controls::{ControlError, Controls, WordControl};
 pub use stats::{Stats, Summary};
 
+use crate::audio::history::AudioHistory;
 use crate::audio::{AudioError, AudioSource};
 use crate::bundle::Bundle;
 use crate::events::EventSink;
@@ -51,6 +57,38 @@ pub enum Overflow {
     CountAndDrop,
 }
 
+/// What goes from the features to the network.
+enum Heard {
+    Block(FeatureBlock),
+    /// What follows is for another model, from this sample on; until the other sample it has nothing new to tell.
+    Model {
+        bundle: Arc<Bundle>,
+        start_sample: u64,
+        silent_until: u64,
+    },
+}
+
+/// Called by the inference thread after each block that has passed the network.
+pub type Heartbeat = Box<dyn FnMut() + Send>;
+
+/// What a daemon is made of.
+pub struct Setup {
+    /// Delivers at the model's rate.
+    pub source: Box<dyn AudioSource>,
+    /// Dropping it must end the source.
+    pub stop_handle: StopHandle,
+    /// What it listens with at first.
+    pub bundle: Arc<Bundle>,
+    /// Where events go.
+    pub sinks: Vec<Box<dyn EventSink>>,
+    /// What happens when they have fallen behind.
+    pub overflow: Overflow,
+    /// Keeps the last seconds of sound; from it come the level of a word and what another model hears first.
+    pub history: AudioHistory,
+    /// Tells somebody that sound passes.
+    pub heartbeat: Heartbeat,
+}
+
 /// Anything whose drop ends the source.
 pub type StopHandle = Box<dyn Send>;
 
@@ -64,26 +102,21 @@ pub struct Daemon {
     /// Nothing is ever sent here: dropping it tells the inference thread not to wait for the sinks any longer.
     patience: Option<Sender<()>>,
     finished: Receiver<()>,
+    controls: Controls,
     stats: Arc<Stats>,
 }
 
 impl Daemon {
-    /// Starts the threads. `source` delivers at the model's rate; dropping `stop_handle` must end it.
+    /// Starts the threads.
     ///
     /// # Errors
     /// When a thread cannot be started, or the model is only for labelling.
-    pub fn start(
-        source: Box<dyn AudioSource>,
-        stop_handle: StopHandle,
-        bundle: Arc<Bundle>,
-        sinks: Vec<Box<dyn EventSink>>,
-        overflow: Overflow,
-    ) -> io::Result<Self> {
-        bundle
-            .check_listens(&bundle.manifest.name)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
+    pub fn start(setup: Setup) -> io::Result<Self> {
+        let Setup { source, stop_handle, bundle, sinks, overflow, history, heartbeat } = setup;
+        let cannot_listen = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        bundle.check_listens(&bundle.manifest.name).map_err(cannot_listen)?;
         let stats = Arc::new(Stats::default());
-        let (block_sender, blocks) = bounded(FEATURE_QUEUE_BLOCKS);
+        let (heard_sender, heard) = bounded(FEATURE_QUEUE_BLOCKS);
         let (recycled_sender, recycled) = bounded(FEATURE_BLOCKS);
         for _ in 0..FEATURE_BLOCKS {
             let block = FeatureBlock::of_a_step(&bundle.manifest);
@@ -96,19 +129,28 @@ impl Daemon {
         let source_name = source.name().to_owned();
 
         let event_thread = event_thread::start(sinks, events, finished_sender, stats.clone())?;
-        let inference_thread = inference_thread::start(
-            inference_thread::Wiring {
-                blocks,
-                recycled: recycled_sender,
-                events: event_sender,
-                patience_ends,
-                overflow,
-            },
-            bundle.clone(),
+        let controls = Controls::new(bundle.clone());
+        let inference_wiring = inference_thread::Wiring {
+            heard,
+            recycled: recycled_sender,
+            events: event_sender,
+            patience_ends,
+            overflow,
+            controls: controls.clone(),
+            history: history.clone(),
+            heartbeat,
             source_name,
-            stats.clone(),
-        )?;
-        let feature_thread = feature_thread::start(source, bundle, block_sender, recycled, stats.clone())?;
+            stats: stats.clone(),
+        };
+        let inference_thread = inference_thread::start(inference_wiring, bundle.clone())?;
+        let feature_wiring = feature_thread::Wiring {
+            heard: heard_sender,
+            recycled,
+            controls: controls.clone(),
+            history,
+            stats: stats.clone(),
+        };
+        let feature_thread = feature_thread::start(source, bundle, feature_wiring)?;
         Ok(Self {
             stop_handle: Some(stop_handle),
             feature_thread: Some(feature_thread),
@@ -116,8 +158,14 @@ impl Daemon {
             event_thread: Some(event_thread),
             patience: Some(patience),
             finished,
+            controls,
             stats,
         })
+    }
+
+    /// What may change while it listens.
+    pub fn controls(&self) -> &Controls {
+        &self.controls
     }
 
     /// Disconnects once the last event is delivered, because the stream ended or no sink takes events any more.
@@ -126,7 +174,7 @@ impl Daemon {
     }
 
     /// The running counts.
-    pub fn stats(&self) -> &Stats {
+    pub fn stats(&self) -> &Arc<Stats> {
         &self.stats
     }
 

@@ -40,6 +40,8 @@ pub struct Stats {
     pub n_steps: Counter,
     /// Steps within the warm-up.
     pub n_suppressed_steps: Counter,
+    /// Words heard and not told, because the daemon is muted or the word switched off.
+    pub n_muted_events: Counter,
     /// Events decided.
     pub n_events: Counter,
     /// Deliveries made, over all sinks.
@@ -67,6 +69,8 @@ pub struct Summary {
     pub n_unusable_samples: u64,
     /// See [`Stats::n_suppressed_steps`].
     pub n_suppressed_steps: u64,
+    /// See [`Stats::n_muted_events`].
+    pub n_muted_events: u64,
     /// See [`Stats::n_events`].
     pub n_events: u64,
     /// See [`Stats::n_delivered_events`].
@@ -91,6 +95,7 @@ impl Stats {
             n_gaps: self.n_gaps.get(),
             n_unusable_samples: self.n_unusable_samples.get(),
             n_suppressed_steps: self.n_suppressed_steps.get(),
+            n_muted_events: self.n_muted_events.get(),
             n_events: self.n_events.get(),
             n_delivered_events: self.n_delivered_events.get(),
             n_failed_deliveries: self.n_failed_deliveries.get(),

@@ -53,6 +53,21 @@ impl Trigger {
         self.refractory_until = 0;
     }
 
+    /// Decides by `config` from the next score on, from the state it is in.
+    pub fn set_config(&mut self, config: TriggerConfig, rate: SampleRate) {
+        self.config = config;
+        self.min_duration_samples = config.min_duration_ms.samples(rate);
+        self.refractory_samples = config.refractory_ms.samples(rate);
+    }
+
+    /// Whether a word is held, and the refractory period, are as in `before`.
+    pub fn go_on_from(&mut self, before: &Self) {
+        if before.state == State::Held {
+            self.state = State::Held;
+        }
+        self.refractory_until = self.refractory_until.max(before.refractory_until);
+    }
+
     /// Takes the score of the step that ends at sample `step_end`.
     pub fn push(&mut self, step_end: u64, score: f32) -> Option<Firing> {
         // A NaN compares false with everything: it neither reaches nor holds a threshold.
@@ -125,6 +140,29 @@ mod tests {
     #[test]
     fn a_nan_score_neither_fires_nor_blocks() {
         assert_eq!(firings(config(0, 0), &[f32::NAN, 0.6, f32::NAN, 0.6]), [1, 3]);
+    }
+
+    #[test]
+    fn a_new_threshold_holds_from_the_next_score_on() {
+        let mut trigger = Trigger::new(config(0, 0), SampleRate::MODEL, STEP);
+        assert!(trigger.push(STEP, 0.45).is_none());
+        trigger.set_config(config(0, 0).with_threshold(0.4), SampleRate::MODEL);
+        assert!(trigger.push(2 * STEP, 0.45).is_some());
+    }
+
+    #[test]
+    fn a_word_that_another_trigger_has_told_is_not_told_again() {
+        let mut before = Trigger::new(config(0, 400), SampleRate::MODEL, STEP);
+        assert!(before.push(STEP, 0.9).is_some());
+        let mut after = Trigger::new(config(0, 0), SampleRate::MODEL, STEP);
+        after.go_on_from(&before);
+        let fired: Vec<u64> = [0.9, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9]
+            .into_iter()
+            .zip(2..)
+            .filter_map(|(score, step)| after.push(step * STEP, score).map(|_| step))
+            .collect();
+        // Until it is released, and until 400 ms after the first.
+        assert_eq!(fired, [6]);
     }
 
     proptest! {

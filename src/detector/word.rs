@@ -97,6 +97,18 @@ impl Detector {
         self.n_suppressed_steps = 0;
     }
 
+    /// From the next step on word `word_idx` is decided by `config`, but for its smoothing, whose window stays as it is.
+    pub fn set_trigger(&mut self, word_idx: usize, config: TriggerConfig) {
+        let word = &mut self.words[word_idx];
+        word.trigger.set_config(config, word.rate);
+    }
+
+    /// Word `word_idx` goes on where `before_idx` of another detector of the same stream has come to: a word that is still held or within
+    /// its refractory period stays so.
+    pub fn go_on_from(&mut self, word_idx: usize, before: &Self, before_idx: usize) {
+        self.words[word_idx].trigger.go_on_from(&before.words[before_idx].trigger);
+    }
+
     /// Steps so far whose decisions the warm-up suppressed.
     pub fn n_suppressed_steps(&self) -> u64 {
         self.n_suppressed_steps

@@ -34,6 +34,12 @@ pub struct WakeEvent {
     pub time_sample: u64,
     /// From the estimated end of the word to the decision.
     pub detection_latency_ms: Milliseconds,
+    /// Level of the word to full scale, in decibels; where `listen` heard it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub level_dbfs: Option<f32>,
+    /// Power of the word to that of the quiet moments before it, in decibels; where `listen` heard it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub snr_db: Option<f32>,
     /// The model that heard it.
     pub model: String,
     /// RFC 3339 wall time of the decision; where `listen` heard it.
@@ -57,6 +63,8 @@ impl WakeEvent {
             end_sample: detection.end_sample,
             time_sample: detection.decision_sample,
             detection_latency_ms: detection.latency(rate),
+            level_dbfs: None,
+            snr_db: None,
             model: manifest.name.clone(),
             wall_time: None,
         }
