@@ -4,7 +4,8 @@
 //! A sample's place in the stream is its count since the stream began, so a file and a microphone tell the same time.
 //! Outside world enters here by three doors: [`capture`] (hardware), [`wav`] (files), [`pcm`] (standard input).
 //!
-//! Samples are passed on as they are found: values that are not finite or far beyond full scale are the feature stage's to judge.
+//! Samples are passed on as they are found: values that are not finite or far beyond full scale are the feature stage's to judge, or
+//! the converter's where the rate is another. Both limit and count them.
 
 pub mod capture;
 mod capture_ring;
@@ -53,6 +54,12 @@ pub trait AudioSource: Send {
     /// # Errors
     /// When the file is damaged or the device is lost; the stream is over then.
     fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError>;
+
+    /// Samples so far that were not finite or far beyond full scale, and were limited on the way here. Most sources pass them on as
+    /// they are.
+    fn n_unusable_samples(&self) -> u64 {
+        0
+    }
 }
 
 impl<S: AudioSource + ?Sized> AudioSource for Box<S> {
@@ -66,6 +73,10 @@ impl<S: AudioSource + ?Sized> AudioSource for Box<S> {
 
     fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
         (**self).read(chunk)
+    }
+
+    fn n_unusable_samples(&self) -> u64 {
+        (**self).n_unusable_samples()
     }
 }
 

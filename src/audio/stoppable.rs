@@ -85,6 +85,10 @@ impl<S: AudioSource> AudioSource for Stoppable<S> {
         self.source.name()
     }
 
+    fn n_unusable_samples(&self) -> u64 {
+        self.source.n_unusable_samples()
+    }
+
     fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
         let n_most = match self.pace {
             Pace::Unbounded => chunk.len(),

@@ -72,7 +72,7 @@ fn run(mut source: Box<dyn AudioSource>, bundle: &Bundle, wiring: &Wiring) -> Re
             }
             Ok(Read::End) | Err(_) => stage.finish(&mut block),
         };
-        stats.n_unusable_samples.set(n_unusable_before + stage.n_unusable_samples());
+        stats.n_unusable_samples.set(source.n_unusable_samples() + n_unusable_before + stage.n_unusable_samples());
         stats.busy_nanoseconds.add(started.elapsed().as_nanos() as u64);
         if completed && heard.send(Heard::Block(std::mem::replace(&mut block, empty_block()))).is_err() {
             // The inference thread is gone: nobody listens to events any more.

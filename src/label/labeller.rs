@@ -173,7 +173,7 @@ impl Labeller<'_> {
                 truncation.promised, truncation.found
             ));
         }
-        let n_unusable = feature_stage.n_unusable_samples();
+        let n_unusable = source.n_unusable_samples() + feature_stage.n_unusable_samples();
         if n_unusable > 0 {
             labelled.warnings.push(format!(
                 "{name}: {n_unusable} samples are NaN, infinite or far beyond full scale; silence or the limit stood in for them"

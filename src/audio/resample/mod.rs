@@ -9,7 +9,7 @@
 //! with little in common (11 025 or 17 123 Hz) would need blocks of up to a second that way; they go through
 //! an interpolated windowed sinc. Both use the same window and the same transition band.
 
-use std::collections::VecDeque;
+mod source;
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;
 use rubato::{
@@ -17,8 +17,10 @@ use rubato::{
     calculate_cutoff,
 };
 
-use super::{AudioError, AudioSource, Read};
+use super::AudioError;
 use crate::units::{Milliseconds, SampleRate};
+
+pub use source::{Resampled, at_model_rate};
 
 /// The lowest rate that is converted; nothing that carries speech is below it.
 pub const RATE_MIN: SampleRate = SampleRate::new(1000);
@@ -58,6 +60,15 @@ struct Engine {
     n_gathered: usize,
     block_out: Box<[f32]>,
     n_to_trim: usize,
+    n_unusable: u64,
+}
+
+/// A filter spreads each sample over its length and an FFT over the whole block: one that is not finite would be heard for long, and
+/// rubato refuses it. What lies beyond this limit (full scale is 1.0) is limited, as the features do where nothing is converted.
+const SAMPLE_LIMIT: f32 = 1.0e4;
+
+fn is_usable(sample: f32) -> bool {
+    sample.abs() <= SAMPLE_LIMIT
 }
 
 impl std::fmt::Debug for Resampler {
@@ -80,7 +91,12 @@ impl Resampler {
         Ok(Self { from, to, engine, n_in: 0, n_out: 0 })
     }
 
-    /// Forgets everything: the next sample pushed is the first of a new stream.
+    /// Samples so far that were not finite or far beyond full scale, and were limited. Where nothing is converted they pass.
+    pub fn n_unusable_samples(&self) -> u64 {
+        self.engine.as_ref().map_or(0, |engine| engine.n_unusable)
+    }
+
+    /// Forgets everything but what it has counted: the next sample pushed is the first of a new stream.
     pub fn reset(&mut self) {
         self.n_in = 0;
         self.n_out = 0;
@@ -181,6 +197,7 @@ impl Engine {
             n_gathered: 0,
             block_out,
             n_to_trim: delay,
+            n_unusable: 0,
         }
     }
 
@@ -195,7 +212,14 @@ impl Engine {
         while !rest.is_empty() {
             let room = &mut self.block_in[self.n_gathered..];
             let (now, later) = rest.split_at(rest.len().min(room.len()));
-            room[..now.len()].copy_from_slice(now);
+            if now.iter().fold(true, |all, sample| all & is_usable(*sample)) {
+                room[..now.len()].copy_from_slice(now);
+            } else {
+                for (slot, &sample) in room.iter_mut().zip(now) {
+                    self.n_unusable += u64::from(!is_usable(sample));
+                    *slot = if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) };
+                }
+            }
             self.n_gathered += now.len();
             rest = later;
             if self.n_gathered == self.block_in.len() {
@@ -229,149 +253,6 @@ impl Engine {
         self.n_to_trim -= n_trimmed;
         out.extend_from_slice(&self.block_out[n_trimmed..n_out]);
     }
-}
-
-/// A source at another rate than its own.
-///
-/// At a gap the converter gives out what it holds and starts anew, as before and after do not belong together.
-/// The clock stays exact: the place of a sample in the output follows from the count of samples in the input, gaps included,
-/// and not from a sum of rounded lengths.
-#[derive(Debug)]
-pub struct Resampled<S> {
-    source: S,
-    resampler: Resampler,
-    chunk: Box<[f32]>,
-    /// Converted and not yet handed out: `ready[n_handed_out..]`.
-    ready: Vec<f32>,
-    n_handed_out: usize,
-    /// What follows after `ready`.
-    next: VecDeque<Result<Read, AudioError>>,
-    /// Places reached in the input and the output, gaps included; `ready` counts as reached.
-    input_position: u64,
-    output_position: u64,
-}
-
-impl<S: AudioSource> Resampled<S> {
-    /// Converts what `source` delivers to the rate `to`.
-    ///
-    /// # Errors
-    /// When one of the rates is not within [`RATE_MIN`] and [`RATE_MAX`].
-    pub fn new(source: S, to: SampleRate) -> Result<Self, AudioError> {
-        let resampler = Resampler::new(source.sample_rate(), to)?;
-        // A tenth of a second: what the detector asks of a live source at a time, with the default model.
-        let chunk = vec![0.0; (source.sample_rate().hz() / 10).max(1) as usize].into_boxed_slice();
-        Ok(Self {
-            source,
-            resampler,
-            chunk,
-            ready: Vec::new(),
-            n_handed_out: 0,
-            next: VecDeque::with_capacity(2),
-            input_position: 0,
-            output_position: 0,
-        })
-    }
-
-    /// The source within.
-    pub fn source(&self) -> &S {
-        &self.source
-    }
-
-    /// How long a sample waits in the converter; see [`Resampler::delay`].
-    pub fn delay(&self) -> Milliseconds {
-        self.resampler.delay()
-    }
-
-    /// Gives out what the converter holds, up to the place in the output that the input has reached.
-    fn flush(&mut self) {
-        let n_before = self.ready.len();
-        self.resampler.finish(&mut self.ready);
-        self.output_position += (self.ready.len() - n_before) as u64;
-        // The rounded-up length of a stretch may exceed the difference of the rounded-up places of its ends, by one.
-        let reached = self.output_place();
-        let n_beyond = self.output_position.saturating_sub(reached);
-        self.ready.truncate(self.ready.len().saturating_sub(n_beyond as usize));
-        self.output_position = reached;
-    }
-
-    fn output_place(&self) -> u64 {
-        scaled(self.input_position, self.resampler.from, self.resampler.to)
-    }
-
-    /// Reads the source once, as much as makes `n_wanted` samples if it can be had.
-    fn advance(&mut self, n_wanted: usize) {
-        self.ready.clear();
-        self.n_handed_out = 0;
-        let n_most = self.resampler.n_in_for(n_wanted).clamp(1, self.chunk.len());
-        match self.source.read(&mut self.chunk[..n_most]) {
-            Ok(Read::Samples(n)) => {
-                self.input_position += n as u64;
-                self.resampler.push(&self.chunk[..n], &mut self.ready);
-                self.output_position += self.ready.len() as u64;
-            }
-            Ok(Read::Gap { lost_samples }) => {
-                self.flush();
-                self.input_position += lost_samples;
-                let lost_samples = self.output_place() - self.output_position;
-                self.output_position += lost_samples;
-                // A gap shorter than one sample of the output vanishes in the rounding.
-                if lost_samples > 0 {
-                    self.next.push_back(Ok(Read::Gap { lost_samples }));
-                }
-            }
-            Ok(Read::End) => {
-                self.flush();
-                self.next.push_back(Ok(Read::End));
-            }
-            Err(error) => {
-                self.flush();
-                self.next.push_back(Err(error));
-                self.next.push_back(Ok(Read::End));
-            }
-        }
-    }
-}
-
-impl<S: AudioSource> AudioSource for Resampled<S> {
-    fn sample_rate(&self) -> SampleRate {
-        self.resampler.to
-    }
-
-    fn name(&self) -> &str {
-        self.source.name()
-    }
-
-    fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
-        assert!(!chunk.is_empty(), "a read needs room for at least one sample");
-        if self.resampler.engine.is_none() {
-            return self.source.read(chunk);
-        }
-        loop {
-            let rest = &self.ready[self.n_handed_out..];
-            if !rest.is_empty() {
-                let n = rest.len().min(chunk.len());
-                chunk[..n].copy_from_slice(&rest[..n]);
-                self.n_handed_out += n;
-                return Ok(Read::Samples(n));
-            }
-            match self.next.front() {
-                Some(Ok(Read::End)) => return Ok(Read::End),
-                Some(_) => return self.next.pop_front().expect("it was just seen"),
-                None => self.advance(chunk.len()),
-            }
-        }
-    }
-}
-
-/// A source at the model's rate: the same source if it already is.
-///
-/// # Errors
-/// When the source's rate is not within [`RATE_MIN`] and [`RATE_MAX`].
-pub fn at_model_rate(source: Box<dyn AudioSource>) -> Result<Box<dyn AudioSource>, AudioError> {
-    if source.sample_rate() == SampleRate::MODEL {
-        return Ok(source);
-    }
-    Ok(Box::new(Resampled::new(source, SampleRate::MODEL)?))
 }
 
 /// Converts a whole clip; the same bits as from the stream.
@@ -532,6 +413,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_sample_is_counted_and_harms_nothing_but_its_surroundings() {
+        for rate in [44_100, 48_000, 8000, 22_051] {
+            let mut resampler = Resampler::new(SampleRate::new(rate), SampleRate::MODEL).unwrap();
+            let mut sound: Vec<f32> = (0..rate as usize).map(|i| (i as f32 * 0.05).sin() * 0.5).collect();
+            let mut expected = Vec::new();
+            resampler.push(&sound, &mut expected);
+            resampler.finish(&mut expected);
+            for (place, bad) in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 1e38].into_iter().enumerate() {
+                sound[1000 + place] = bad;
+            }
+            let mut found = Vec::new();
+            resampler.push(&sound, &mut found);
+            resampler.finish(&mut found);
+            assert_eq!(resampler.n_unusable_samples(), 4, "{rate} Hz");
+            assert!(found.iter().all(|sample| sample.is_finite()));
+            // The filter's length and the block around it.
+            let far = (2000.0 + 0.1 * f64::from(rate)) * 16_000.0 / f64::from(rate);
+            for (found, expected) in found.iter().zip(&expected).skip(far as usize) {
+                assert!((found - expected).abs() < 0.01, "{rate} Hz: {found} {expected}");
+            }
+        }
+    }
+
+    #[test]
     fn reset_forgets_everything() {
         let mut resampler = Resampler::new(SampleRate::new(44_100), SampleRate::MODEL).unwrap();
         let mut out = Vec::new();
@@ -561,85 +466,5 @@ mod tests {
             let delay = Resampler::new(SampleRate::new(from), SampleRate::MODEL).unwrap().delay();
             assert!(delay <= Milliseconds(30), "from {from} Hz: {delay}");
         }
-    }
-
-    /// A script of reads.
-    struct Script {
-        rate: SampleRate,
-        reads: VecDeque<Result<Read, AudioError>>,
-    }
-
-    impl AudioSource for Script {
-        fn sample_rate(&self) -> SampleRate {
-            self.rate
-        }
-
-        fn name(&self) -> &str {
-            "script"
-        }
-
-        fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
-            match self.reads.pop_front() {
-                None => Ok(Read::End),
-                Some(Ok(Read::Samples(n))) => {
-                    let now = n.min(chunk.len());
-                    if n > now {
-                        self.reads.push_front(Ok(Read::Samples(n - now)));
-                    }
-                    chunk[..now].fill(0.25);
-                    Ok(Read::Samples(now))
-                }
-                Some(read) => read,
-            }
-        }
-    }
-
-    fn resampled(rate: u32, reads: impl IntoIterator<Item = Result<Read, AudioError>>) -> Resampled<Script> {
-        let script = Script { rate: SampleRate::new(rate), reads: reads.into_iter().collect() };
-        Resampled::new(script, SampleRate::MODEL).unwrap()
-    }
-
-    #[test]
-    fn the_clock_is_exact_over_many_gaps() {
-        for rate in [8000, 44_100, 48_000, 17_123, 16_000] {
-            for (n_samples, lost_samples) in [(1, 1), (2, 1), (100, 7), (1001, 333), (44_101, 5)] {
-                let n_rounds = 40u64;
-                let round = [Read::Samples(n_samples), Read::Gap { lost_samples }];
-                let mut source = resampled(rate, (0..n_rounds).flat_map(|_| round.map(Ok)));
-                let mut chunk = [0.0; 500];
-                let mut position = 0;
-                loop {
-                    match source.read(&mut chunk).unwrap() {
-                        Read::Samples(n) => position += n as u64,
-                        Read::Gap { lost_samples } => position += lost_samples,
-                        Read::End => break,
-                    }
-                }
-                let n_in = n_rounds * (n_samples as u64 + lost_samples);
-                assert_eq!(
-                    position,
-                    (n_in * 16_000).div_ceil(u64::from(rate)),
-                    "{rate} Hz, {n_samples}+{lost_samples}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn an_error_comes_after_the_samples_before_it_and_ends_the_stream() {
-        let lost = AudioError::DeviceLost { device: "x".to_owned(), reason: "y".to_owned() };
-        let mut source = resampled(48_000, [Ok(Read::Samples(4800)), Err(lost)]);
-        let mut n_samples = 0;
-        let error = loop {
-            match source.read(&mut [0.0; 128]) {
-                Ok(Read::Samples(n)) => n_samples += n,
-                Ok(other) => panic!("unexpected {other:?}"),
-                Err(error) => break error,
-            }
-        };
-        assert!(matches!(error, AudioError::DeviceLost { .. }));
-        assert_eq!(n_samples, 1600);
-        assert_eq!(source.read(&mut [0.0; 128]).unwrap(), Read::End);
-        assert_eq!(source.read(&mut [0.0; 128]).unwrap(), Read::End);
     }
 }
