@@ -34,7 +34,8 @@ pub fn combine(
     }
     let mut networks = Vec::new();
     for (place, model) in models {
-        for weights in model.weights.networks() {
+        for network in model.weights.networks() {
+            let weights = network.and_then(|network| network.weights());
             networks.push(weights.map_err(|source| BundleError::Weights { place: place.clone(), source })?);
         }
     }

@@ -1,6 +1,6 @@
 //! The directions of a recurrent layer, and how their tensors are called.
 
-use super::{InitialState, ModelConfig, Weights, WeightsError};
+use super::{InitialState, ModelConfig, NamedTensors, WeightsError};
 
 /// The directions of each layer as the ends of their tensors' names: forward, and in a bidirectional network backward.
 pub fn direction_suffixes(config: &ModelConfig) -> &'static [&'static str] {
@@ -35,7 +35,11 @@ impl DirectionNames {
     ///
     /// # Errors
     /// When the tensor is missing.
-    pub(super) fn initial_values(&self, config: &ModelConfig, weights: &Weights) -> Result<Vec<f32>, WeightsError> {
+    pub(super) fn initial_values(
+        &self,
+        config: &ModelConfig,
+        weights: &impl NamedTensors,
+    ) -> Result<Vec<f32>, WeightsError> {
         match &self.initial {
             Some(name) => weights.values(name),
             None => Ok(vec![0.0; config.cell.state_size(config.hidden_size)]),

@@ -7,7 +7,7 @@
 
 use super::directions::DirectionNames;
 use super::packed::pack_layers;
-use super::{ModelConfig, Weights, WeightsError};
+use super::{ModelConfig, NamedTensors, WeightsError};
 use crate::kernels::{PackedRecurrent, RecurrentScratch};
 
 /// Length of a block in look-aheads: with 2, a step hears one to three look-aheads of what follows, and half as much again is computed
@@ -47,7 +47,7 @@ impl BidirectionalLayers {
     ///
     /// # Errors
     /// When a tensor is missing.
-    pub(super) fn new(config: &ModelConfig, weights: &Weights) -> Result<Self, WeightsError> {
+    pub(super) fn new(config: &ModelConfig, weights: &impl NamedTensors) -> Result<Self, WeightsError> {
         let backward = pack_layers(config, weights, "_reverse")?;
         let initial = |layer| DirectionNames::new(config, layer, "_reverse").initial_values(config, weights);
         Ok(Self {

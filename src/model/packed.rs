@@ -2,7 +2,7 @@
 
 use super::directions::DirectionNames;
 use super::look_ahead::{BidirectionalLayers, WindowState};
-use super::{ModelConfig, Weights, WeightsError};
+use super::{ModelConfig, NamedTensors, WeightsError};
 use crate::kernels::{Activation, PackedDense, PackedRecurrent, RecurrentScratch};
 
 struct PackedConvolution {
@@ -45,7 +45,7 @@ impl PackedNetwork {
     ///
     /// # Errors
     /// When a tensor is missing.
-    pub(super) fn new(config: &ModelConfig, n_mels: usize, weights: &Weights) -> Result<Self, WeightsError> {
+    pub(super) fn new(config: &ModelConfig, n_mels: usize, weights: &impl NamedTensors) -> Result<Self, WeightsError> {
         let dense = |prefix: &str| -> Result<PackedDense, WeightsError> {
             Ok(PackedDense::new(
                 &weights.values(&format!("{prefix}.weight"))?,
@@ -161,7 +161,7 @@ impl PackedNetwork {
 /// When a tensor is missing.
 pub(super) fn pack_layers(
     config: &ModelConfig,
-    weights: &Weights,
+    weights: &impl NamedTensors,
     suffix: &str,
 ) -> Result<Vec<PackedRecurrent>, WeightsError> {
     let pack = |layer| {

@@ -2,7 +2,7 @@
 
 use super::packed::{PackedNetwork, PackedState};
 use super::second_look::{SecondLook, SecondLookState};
-use super::{ModelConfig, SecondLookConfig, Weights, WeightsError};
+use super::{ModelConfig, NamedTensors, SecondLookConfig, Weights, WeightsError};
 
 /// Steps that are run together at most; bounds the buffers whatever the caller hands over.
 const MAX_STEPS_PER_BLOCK: usize = 64;
@@ -52,13 +52,13 @@ impl StreamingNetwork {
     ///
     /// # Errors
     /// The first one of `networks`, or as [`new`](Self::new).
-    pub fn of_networks(
+    pub fn of_networks<T: NamedTensors>(
         config: &ModelConfig,
         n_mels: usize,
         n_words: usize,
-        networks: impl Iterator<Item = Result<Weights, WeightsError>>,
+        networks: impl Iterator<Item = Result<T, WeightsError>>,
     ) -> Result<Self, WeightsError> {
-        let pack = |weights: Result<Weights, WeightsError>| {
+        let pack = |weights: Result<T, WeightsError>| {
             let weights = weights?;
             weights.check(config, n_mels, n_words)?;
             PackedNetwork::new(config, n_mels, &weights)

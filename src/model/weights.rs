@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use candle_core::{DType, Tensor};
 
-use super::ModelConfig;
 use super::directions::{DirectionNames, direction_suffixes};
+use super::{ModelConfig, NamedTensors};
 
 /// What is wrong with a set of weights.
 #[derive(Debug, thiserror::Error)]
@@ -124,47 +124,39 @@ impl Weights {
         Self { tensors: tensors.collect() }
     }
 
-    /// Checks that exactly the tensors of this shape are there, in `f32` and finite.
-    ///
-    /// # Errors
-    /// Names the first tensor that is missing, of another shape, or not finite.
-    pub fn check(&self, config: &ModelConfig, n_mels: usize, n_words: usize) -> Result<(), WeightsError> {
-        for (name, expected) in Self::expected(config, n_mels, n_words) {
-            let tensor = self.get(&name)?;
-            if tensor.dims() != expected {
-                return Err(WeightsError::Shape { name, found: tensor.dims().to_vec(), expected });
-            }
-            if !self.values(&name)?.iter().all(|weight| weight.is_finite()) {
-                return Err(WeightsError::NotFinite { name });
-            }
-        }
-        Ok(())
-    }
-
     /// The tensor of this name.
     ///
     /// # Errors
     /// When it is missing; the names that are there are listed.
     pub fn get(&self, name: &str) -> Result<&Tensor, WeightsError> {
-        self.tensors.get(name).ok_or_else(|| {
-            let mut found: Vec<&str> = self.tensors.keys().map(String::as_str).collect();
-            found.sort_unstable();
-            WeightsError::Missing { name: name.into(), found: found.join(", ") }
-        })
-    }
-
-    /// The tensor's numbers, row-major.
-    ///
-    /// # Errors
-    /// When the tensor is missing or cannot be read as numbers.
-    pub fn values(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
-        Ok(self.get(name)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
+        self.tensors.get(name).ok_or_else(|| missing(name, self.tensors.keys().cloned().collect()))
     }
 
     /// How many numbers there are in all.
     pub fn n_parameters(&self) -> usize {
         self.tensors.values().map(Tensor::elem_count).sum()
     }
+}
+
+impl NamedTensors for Weights {
+    fn dims(&self, name: &str) -> Result<Vec<usize>, WeightsError> {
+        Ok(self.get(name)?.dims().to_vec())
+    }
+
+    fn values(&self, name: &str) -> Result<Vec<f32>, WeightsError> {
+        numbers(self.get(name)?)
+    }
+}
+
+/// That there is no tensor `name` among those that were `found`.
+pub(super) fn missing(name: &str, mut found: Vec<String>) -> WeightsError {
+    found.sort_unstable();
+    WeightsError::Missing { name: name.into(), found: found.join(", ") }
+}
+
+/// A tensor's numbers, row-major.
+pub(super) fn numbers(tensor: &Tensor) -> Result<Vec<f32>, WeightsError> {
+    Ok(tensor.to_dtype(DType::F32)?.flatten_all()?.to_vec1()?)
 }
 
 /// What the names of the second network's tensors and all further ones' begin with.

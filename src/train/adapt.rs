@@ -15,7 +15,7 @@ use super::learner::{Learner, LearnerStep};
 use super::mining::mine;
 use crate::dataset::{Bank, BatchStream, Mixer};
 use crate::features::FeatureConfig;
-use crate::model::{ModelConfig, SecondLookConfig, StreamingNetwork, Weights, WeightsError};
+use crate::model::{ModelConfig, NamedTensors, SecondLookConfig, StreamingNetwork, Weights, WeightsError};
 
 /// The trained network that another one begins with.
 #[derive(Debug, Clone)]

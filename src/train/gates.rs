@@ -227,7 +227,7 @@ impl Direction {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::InitialState;
+    use crate::model::{InitialState, NamedTensors};
     use crate::train::initial::initial_weights;
 
     /// A network with two layers over noise.

@@ -52,6 +52,7 @@ pub(super) fn initial_weights(config: &ModelConfig, n_mels: usize, n_words: usiz
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NamedTensors;
 
     #[test]
     fn only_the_forget_gate_of_an_lstm_starts_with_a_bias_of_its_own() {

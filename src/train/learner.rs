@@ -179,7 +179,7 @@ mod tests {
 
     use super::*;
     use crate::dataset::MixConfig;
-    use crate::model::ModelConfig;
+    use crate::model::{ModelConfig, NamedTensors};
     use crate::train::{LossConfig, LossKind, TruncationConfig};
     use crate::units::Milliseconds;
 

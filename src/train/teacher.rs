@@ -51,9 +51,9 @@ impl Teacher {
             .collect::<Result<_>>()?;
         let columns = Tensor::new(columns, &Device::Cpu)?;
         (bundle.weights.networks().enumerate())
-            .map(|(idx, weights)| {
+            .map(|(idx, network)| {
                 Ok(Self {
-                    network: Network::new(&manifest.model, manifest.features.n_mels, &weights?)?,
+                    network: Network::new(&manifest.model, manifest.features.n_mels, &network?.weights()?)?,
                     hash: format!("{}/{idx}", manifest.weights.sha256),
                     columns: columns.clone(),
                 })

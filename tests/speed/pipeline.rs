@@ -17,7 +17,7 @@ pub(crate) fn shipped_model() -> Bundle {
 
 /// The first of the shipped model's networks, and its weights: what other engines run beside it.
 pub(crate) fn first_network(bundle: &Bundle) -> (StreamingNetwork, Weights) {
-    let weights = bundle.weights.networks().next().unwrap().unwrap();
+    let weights = bundle.weights.networks().next().unwrap().unwrap().weights().unwrap();
     let manifest = &bundle.manifest;
     let network =
         StreamingNetwork::new(&manifest.model, manifest.features.n_mels, manifest.words.len(), &weights).unwrap();

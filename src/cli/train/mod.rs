@@ -162,8 +162,11 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     let mut manifest = sides.manifest(name, description, args.license.clone(), &config, notes);
     manifest.second_look = base.as_ref().and_then(|base| base.manifest.second_look);
     manifest.provenance.extend(base_provenance(base.as_ref()));
-    let first_networks = |base: &Bundle| base.weights.networks().take(config.adapt.n_networks).collect();
-    let networks: Option<Vec<Weights>> = base.as_ref().map(first_networks).transpose().context("--from")?;
+    let first_networks = |base: &Bundle| -> Result<Vec<Weights>> {
+        let networks = base.weights.networks().take(config.adapt.n_networks);
+        networks.map(|network| Ok(network?.weights()?)).collect()
+    };
+    let networks = base.as_ref().map(first_networks).transpose().context("--from")?;
     let n_steps = config.n_steps * networks.as_ref().map_or(1, Vec::len) as u64;
     let request = TrainRequest {
         words: training.words.clone(),
