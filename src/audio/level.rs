@@ -29,11 +29,10 @@ pub fn word_level(history: &AudioHistory, word: Range<u64>) -> Option<WordLevel>
     let rate = SampleRate::MODEL;
     let (length, piece) = (BACKGROUND.samples(rate), PIECE.samples(rate));
     let from = word.start.saturating_sub(length);
-    let mut pieces: Vec<f64> = (from..word.start)
-        .step_by(piece as usize)
-        .filter_map(|start| history.mean_square(start..(start + piece).min(word.start)))
-        .collect();
-    pieces.sort_by(f64::total_cmp);
+    let starts = (from..word.start).step_by(piece as usize);
+    let mut pieces = Vec::with_capacity(length.div_ceil(piece) as usize);
+    pieces.extend(starts.filter_map(|start| history.mean_square(start..(start + piece).min(word.start))));
+    pieces.sort_unstable_by(f64::total_cmp);
     let place = (pieces.len() as f64 * QUIETER_SHARE) as usize;
     let background = pieces.get(place).copied().unwrap_or(LEAST_POWER).max(LEAST_POWER);
     let decibels = |ratio: f64| 10.0 * ratio.log10();
