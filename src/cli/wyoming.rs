@@ -23,7 +23,7 @@ use crate::wyoming::{Address, Announcement, Server, serve_stdio};
 In Home Assistant: Settings, Devices & services, Add integration, Wyoming Protocol, with this machine's address and port. Each client has
 a hidden state of its own; all share the model. There is no password: an address that others reach is open to all of them.")]
 pub(super) struct WyomingArgs {
-    /// Where to listen: tcp://HOST[:PORT], unix://PATH or stdio://
+    /// Where to listen: tcp://HOST:PORT, unix://PATH or stdio://
     #[arg(short, long, value_name = "ADDRESS")]
     address: Option<String>,
     #[command(flatten)]

@@ -30,7 +30,7 @@ impl<S: AudioSource> Resampled<S> {
     /// Converts what `source` delivers to the rate `to`.
     ///
     /// # Errors
-    /// When one of the rates is not within [`RATE_MIN`] and [`RATE_MAX`].
+    /// When one of the rates is not within [`RATE_MIN`](super::RATE_MIN) and [`RATE_MAX`](super::RATE_MAX).
     pub fn new(source: S, to: SampleRate) -> Result<Self, AudioError> {
         let resampler = Resampler::new(source.sample_rate(), to)?;
         // A tenth of a second: what the detector asks of a live source at a time, with the default model.
@@ -145,7 +145,7 @@ impl<S: AudioSource> AudioSource for Resampled<S> {
 /// A source at the model's rate: the same source if it already is.
 ///
 /// # Errors
-/// When the source's rate is not within [`RATE_MIN`] and [`RATE_MAX`].
+/// When the source's rate is not within [`RATE_MIN`](super::RATE_MIN) and [`RATE_MAX`](super::RATE_MAX).
 pub fn at_model_rate(source: Box<dyn AudioSource>) -> Result<Box<dyn AudioSource>, AudioError> {
     if source.sample_rate() == SampleRate::MODEL {
         return Ok(source);
