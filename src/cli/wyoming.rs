@@ -40,7 +40,7 @@ pub(super) fn run(args: &WyomingArgs, mut context: Context) -> Result<Outcome> {
     let bundle = context.load_model()?;
     bundle.check_listens(&bundle.manifest.name)?;
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
-    tracing::info!(%address, model = bundle.manifest.name, words = words.join(", "), "serving Wyoming");
+    tracing::info!(model = bundle.manifest.name, words = words.join(", "), "serving Wyoming");
     if address == Address::Stdio {
         serve_stdio(bundle).context("standard input")?;
         return Ok(Outcome::Success);
@@ -49,6 +49,7 @@ pub(super) fn run(args: &WyomingArgs, mut context: Context) -> Result<Outcome> {
     let model = Arc::clone(&bundle);
     let server = Server::start(&address, Box::new(move || model.clone()), settings.max_clients as usize)
         .with_context(|| format!("cannot listen at {address}"))?;
+    tracing::info!(address = %server.address(), "listening at");
     let announcement = announce(&settings, server.address());
     let signal = signals.received.recv();
     tracing::info!(signal = signal.unwrap_or_default(), clients = server.counts().n_clients, "stopping");
