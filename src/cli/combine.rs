@@ -28,8 +28,8 @@ pub(super) struct CombineArgs {
     #[arg(required = true, num_args = 2.., value_name = "MODEL")]
     models: Vec<String>,
     /// Ask all networks but the first only when the first hears any word with this probability
-    #[arg(long, value_name = "PROBABILITY", num_args = 0..=1, require_equals = true, default_missing_value = "0.3")]
-    second_look: Option<f32>,
+    #[arg(long, value_name = "PROBABILITY", num_args = 0..=1, require_equals = true)]
+    second_look: Option<Option<f32>>,
     /// Model folder to make
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
@@ -40,8 +40,10 @@ pub(super) fn run(args: &CombineArgs) -> Result<Outcome> {
     let models = (args.models.iter())
         .map(|name| Ok((name.clone(), Bundle::load(&locate(name, models_dir().as_deref())?)?)))
         .collect::<Result<Vec<_>>>()?;
-    let second_look =
-        args.second_look.map(|proposal_probability| SecondLookConfig { proposal_probability, ..Default::default() });
+    let second_look = args.second_look.map(|probability| {
+        let usual = SecondLookConfig::default();
+        SecondLookConfig { proposal_probability: probability.unwrap_or(usual.proposal_probability), ..usual }
+    });
     let (mut manifest, weights) = combine(&models, second_look)?;
     manifest.name = args.out.file_name().context("--out needs a folder name")?.to_string_lossy().into_owned();
     let notes: Vec<String> = manifest.training.notes.iter().map(|note| format!("- {note}\n")).collect();
