@@ -67,6 +67,28 @@ impl std::fmt::Display for Milliseconds {
     }
 }
 
+/// Samples beyond this magnitude (full scale is 1.0) are limited to it, so that no power overflows. Files of floats
+/// with integer scale are wrong by more than this and show up in the count of limited samples.
+pub const SAMPLE_LIMIT: f32 = 1.0e4;
+
+/// Copies samples, limited to [`SAMPLE_LIMIT`], 0 for what is no number; gives how many were.
+///
+/// # Panics
+/// When the lengths differ.
+pub fn copy_limited(samples: &[f32], limited: &mut [f32]) -> u64 {
+    let is_usable = |sample: f32| sample.abs() <= SAMPLE_LIMIT;
+    limited.copy_from_slice(samples);
+    if samples.iter().fold(true, |all, sample| all & is_usable(*sample)) {
+        return 0;
+    }
+    let mut n_limited = 0;
+    for sample in limited {
+        n_limited += u64::from(!is_usable(*sample));
+        *sample = if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) };
+    }
+    n_limited
+}
+
 /// The amplitude ratio of a level difference in decibels.
 pub fn decibels_to_amplitude(decibels: f32) -> f32 {
     10f32.powf(decibels / 20.0)

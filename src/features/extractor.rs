@@ -33,7 +33,7 @@ impl FeatureExtractor {
         self.compressor.apply(&mut frames[start..]);
     }
 
-    /// Samples since the reset that could not be used as they were (see [`super::SAMPLE_LIMIT`]).
+    /// Samples since the reset that could not be used as they were (see [`SAMPLE_LIMIT`](crate::units::SAMPLE_LIMIT)).
     pub fn n_unusable_samples(&self) -> u64 {
         self.power.n_unusable_samples()
     }

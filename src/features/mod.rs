@@ -16,5 +16,5 @@ pub use compression::{Compression, Compressor};
 pub use config::{FeatureConfig, FeatureConfigError};
 pub use extractor::FeatureExtractor;
 pub use mel::MelFilterbank;
-pub use power::{FRAMES_PER_FFT, MelPowerExtractor, SAMPLE_LIMIT};
+pub use power::{FRAMES_PER_FFT, MelPowerExtractor};
 pub use window::periodic_hann;

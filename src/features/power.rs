@@ -5,17 +5,10 @@ use std::sync::Arc;
 use rustfft::{Fft, FftPlanner, num_complex::Complex};
 
 use super::{FeatureConfig, MelFilterbank, periodic_hann};
+use crate::units::copy_limited;
 
 /// Two real frames travel through one complex FFT, as its real and its imaginary part.
 pub const FRAMES_PER_FFT: usize = 2;
-
-/// Samples beyond this magnitude (full scale is 1.0) are limited to it, so that no power overflows. Files of floats
-/// with integer scale are wrong by more than this and show up in the count of limited samples.
-pub const SAMPLE_LIMIT: f32 = 1.0e4;
-
-fn is_usable(sample: f32) -> bool {
-    sample.abs() <= SAMPLE_LIMIT
-}
 
 /// Turns samples into linear mel power; white noise of variance `v` gives `v` in every FFT bin.
 ///
@@ -68,7 +61,7 @@ impl MelPowerExtractor {
         self.n_unusable_samples = 0;
     }
 
-    /// Samples since the reset that were not finite or beyond [`SAMPLE_LIMIT`].
+    /// Samples since the reset that were not finite or beyond [`SAMPLE_LIMIT`](crate::units::SAMPLE_LIMIT).
     pub fn n_unusable_samples(&self) -> u64 {
         self.n_unusable_samples
     }
@@ -90,14 +83,7 @@ impl MelPowerExtractor {
             let n_taken = samples.len().min(self.pending.len() - self.n_pending);
             let (taken, rest) = samples.split_at(n_taken);
             let room = &mut self.pending[self.n_pending..self.n_pending + n_taken];
-            if taken.iter().fold(true, |all, sample| all & is_usable(*sample)) {
-                room.copy_from_slice(taken);
-            } else {
-                for (slot, &sample) in room.iter_mut().zip(taken) {
-                    self.n_unusable_samples += u64::from(!is_usable(sample));
-                    *slot = if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) };
-                }
-            }
+            self.n_unusable_samples += copy_limited(taken, room);
             self.n_pending += n_taken;
             samples = rest;
             if self.n_pending == self.pending.len() {

@@ -18,7 +18,7 @@ use rubato::{
 };
 
 use super::AudioError;
-use crate::units::{Milliseconds, SampleRate};
+use crate::units::{Milliseconds, SampleRate, copy_limited};
 
 pub use source::{Resampled, at_model_rate};
 
@@ -61,14 +61,6 @@ struct Engine {
     block_out: Box<[f32]>,
     n_to_trim: usize,
     n_unusable: u64,
-}
-
-/// A filter spreads each sample over its length and an FFT over the whole block: one that is not finite would be heard for long, and
-/// rubato refuses it. What lies beyond this limit (full scale is 1.0) is limited, as the features do where nothing is converted.
-const SAMPLE_LIMIT: f32 = 1.0e4;
-
-fn is_usable(sample: f32) -> bool {
-    sample.abs() <= SAMPLE_LIMIT
 }
 
 impl std::fmt::Debug for Resampler {
@@ -212,14 +204,9 @@ impl Engine {
         while !rest.is_empty() {
             let room = &mut self.block_in[self.n_gathered..];
             let (now, later) = rest.split_at(rest.len().min(room.len()));
-            if now.iter().fold(true, |all, sample| all & is_usable(*sample)) {
-                room[..now.len()].copy_from_slice(now);
-            } else {
-                for (slot, &sample) in room.iter_mut().zip(now) {
-                    self.n_unusable += u64::from(!is_usable(sample));
-                    *slot = if sample.is_nan() { 0.0 } else { sample.clamp(-SAMPLE_LIMIT, SAMPLE_LIMIT) };
-                }
-            }
+            // A filter spreads each sample over its length and an FFT over the whole block: one that is not finite would be heard for
+            // long, and rubato refuses it. So they are limited here, as the features do where nothing is converted.
+            self.n_unusable += copy_limited(now, &mut room[..now.len()]);
             self.n_gathered += now.len();
             rest = later;
             if self.n_gathered == self.block_in.len() {
