@@ -105,14 +105,14 @@ pub fn compare(request: &CompareRequest, observer: &dyn CompareObserver) -> Resu
     observer.on_plan(&plan);
 
     let configs: Vec<&TrainConfig> = plan.configurations.iter().map(|planned| &planned.config).collect();
-    let n_words = plan.common.words.len();
     let order = run_order(&configs, &plan.seeds);
     let mut results: Vec<RunResult> = Vec::new();
     for (idx, seed) in &order {
         results.extend(RunResult::load(&run_folder(out, &plan.configurations[*idx], *seed))?);
     }
+    let cpu = cpu_times(&configs, plan.common.words.len())?;
     let report = |results: &[RunResult]| -> Result<Report> {
-        let report = Report::new(request, &plan, results, &cpu_times(&configs, n_words)?)?;
+        let report = Report::new(request, &plan, results, &cpu)?;
         report.write(out)?;
         Ok(report)
     };
