@@ -7,8 +7,10 @@
 //! Samples are passed on as they are found: values that are not finite or far beyond full scale are the feature stage's to judge, or
 //! the converter's where the rate is another. Both limit and count them.
 
+mod alsa_messages;
 pub mod capture;
 mod capture_ring;
+mod capture_state;
 mod channels;
 pub mod devices;
 mod error;
@@ -19,6 +21,7 @@ pub mod packets;
 pub mod pcm;
 pub mod resample;
 pub mod stoppable;
+pub mod supervised;
 pub mod wav;
 pub mod write;
 

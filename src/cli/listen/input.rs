@@ -1,26 +1,25 @@
 //! Where `listen` hears: a microphone, raw samples on standard input, or a WAV file.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::audio::capture::{CaptureConfig, CaptureCounters, open_capture};
+use crate::audio::capture::CaptureConfig;
 use crate::audio::pcm::{PcmFormat, PcmSource};
 use crate::audio::resample::at_model_rate;
 use crate::audio::stoppable::{Pace, stoppable};
+use crate::audio::supervised::{DeviceWatch, Hardware, RetryConfig, SupervisionConfig, supervise};
 use crate::audio::wav::WavSource;
 use crate::audio::{AudioSource, ChannelChoice};
-use crate::cli::quiet::quietly;
-use crate::config::Settings;
+use crate::config::{InputSettings, Settings};
 use crate::daemon::{Overflow, StopHandle};
 use crate::units::SampleRate;
 
 pub(super) struct OpenedInput {
     pub(super) source: Box<dyn AudioSource>,
-    /// What the audio callback counts, where there is one.
-    pub(super) capture: Option<Arc<CaptureCounters>>,
+    /// How it stands with the microphone, where it is one.
+    pub(super) devices: Option<DeviceWatch>,
     pub(super) stop_handle: StopHandle,
     pub(super) overflow: Overflow,
 }
@@ -37,7 +36,7 @@ pub(super) fn open_input(input: Option<&str>, real_time: bool, settings: &Settin
             let (source, stop_handle) = PcmSource::stdin(format, channels)?;
             Ok(OpenedInput {
                 source: at_model_rate(Box::new(source))?,
-                capture: None,
+                devices: None,
                 stop_handle: Box::new(stop_handle),
                 overflow: Overflow::Wait,
             })
@@ -48,38 +47,53 @@ pub(super) fn open_input(input: Option<&str>, real_time: bool, settings: &Settin
             let (source, stop_handle) = stoppable(source, pace);
             Ok(OpenedInput {
                 source: Box::new(source),
-                capture: None,
+                devices: None,
                 stop_handle: Box::new(stop_handle),
                 overflow: Overflow::Wait,
             })
         }
         device => {
-            let configured = Some(settings.input.device.as_str()).filter(|device| !device.is_empty());
-            let config = CaptureConfig {
-                device: device.or(configured).map(str::to_owned),
-                channels,
-                prefer_rate: Some(settings.input.rate_hz).filter(|&hz| hz > 0).map(SampleRate::new),
-                block: settings.input.block_ms,
-                ring: settings.input.ring_ms,
-                stall_timeout: Duration::from_millis(settings.input.stall_timeout_ms.0.into()),
-            };
-            // No thread of ours runs yet.
-            let (stop_handle, source) = quietly(|| open_capture(&config))?;
-            tracing::info!(
-                device = stop_handle.device_id(),
-                rate_hz = stop_handle.sample_rate().hz(),
-                channels = stop_handle.n_channels(),
-                format = stop_handle.sample_format(),
-                "microphone opened"
-            );
+            let (capture, supervision) = microphone_config(device, channels, &settings.input);
+            let (source, stop_handle, devices) = supervise(Hardware { capture }, supervision)?;
             Ok(OpenedInput {
-                source: at_model_rate(Box::new(source))?,
-                capture: Some(stop_handle.counters().clone()),
+                source: Box::new(source),
+                devices: Some(devices),
                 stop_handle: Box::new(stop_handle),
                 overflow: Overflow::CountAndDrop,
             })
         }
     }
+}
+
+/// What is asked of the microphone, and how it is looked after; `device` wins over the settings.
+fn microphone_config(
+    device: Option<&str>,
+    channels: ChannelChoice,
+    input: &InputSettings,
+) -> (CaptureConfig, SupervisionConfig) {
+    let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+    let duration = |ms: crate::units::Milliseconds| Duration::from_millis(ms.0.into());
+    let stall_timeout = duration(input.stall_timeout_ms);
+    let capture = CaptureConfig {
+        device: None,
+        host: some(&input.host),
+        channels,
+        prefer_rate: Some(input.rate_hz).filter(|&hz| hz > 0).map(SampleRate::new),
+        block: input.block_ms,
+        ring: input.ring_ms,
+        stall_timeout,
+    };
+    let supervision = SupervisionConfig {
+        device: device.or(Some(&input.device)).and_then(some),
+        wait_for_device: input.wait_for_device,
+        stall_timeout,
+        watch_pace: true,
+        retry: RetryConfig {
+            fallback_after: Some(duration(input.fallback_after_ms)).filter(|after| !after.is_zero()),
+            ..RetryConfig::default()
+        },
+    };
+    (capture, supervision)
 }
 
 /// Whether `input` means a file, be it there or not, and not a device: nothing that is on the disk or ends in `.wav` is looked

@@ -59,7 +59,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let opened = open_input(args.input.as_deref(), args.real_time, &settings)?;
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
     tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
-    let capture = opened.capture;
+    let devices = opened.devices;
     let daemon = Daemon::start(Setup {
         source: opened.source,
         stop_handle: opened.stop_handle,
@@ -79,16 +79,8 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
         recv(daemon.finished()) -> _ => true,
     };
     let (summary, result) = daemon.stop();
-    if let Some(capture) = capture {
-        let counts = capture.counts();
-        tracing::info!(
-            delivered = counts.samples_delivered,
-            lost = counts.samples_lost,
-            overruns = counts.overruns,
-            xruns = counts.xruns,
-            errors = counts.callback_errors,
-            "microphone closed"
-        );
+    if let Some(devices) = devices {
+        tracing::info!("microphone closed: {}", serde_json::to_string(&devices.status())?);
     }
     tracing::info!("stopped: {}", serde_json::to_string(&summary)?);
     result?;
