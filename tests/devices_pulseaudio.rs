@@ -254,9 +254,19 @@ impl Drop for Listener {
 
 #[test]
 fn a_server_that_is_killed_again_and_again_is_heard_again() {
+    kill_again_and_again(&[]);
+}
+
+#[cfg(feature = "pulseaudio")]
+#[test]
+fn a_server_that_is_killed_is_heard_again_by_its_own_protocol() {
+    kill_again_and_again(&["--set", "input.host=\"pulseaudio\""]);
+}
+
+fn kill_again_and_again(args: &[&str]) {
     let Some(mut server) = SoundServer::new() else { return };
     let n_kills: usize = std::env::var("TRIPWORD_KILLS").map_or(3, |n| n.parse().expect("TRIPWORD_KILLS is a number"));
-    let listener = Listener::start(&server, &[]);
+    let listener = Listener::start(&server, args);
     let opened = "microphone opened";
     listener.wait_for("the first opening", Duration::from_secs(10), |it| it.logged(opened).len() == 1);
     std::thread::sleep(Duration::from_secs(1));
@@ -341,12 +351,12 @@ fn a_source_that_falls_silent_is_replaced_by_the_default_one_until_it_is_back() 
     server.say_word("desk");
     listener.wait_for("a word at the desk", Duration::from_secs(3), |it| it.n_events() == 1);
     // No error, and a device that can be opened, but no samples.
-    server.pactl(&["suspend-source", "desk.monitor", "1"]);
+    server.pactl(&["suspend-sink", "desk", "1"]);
     listener.wait_for("the fallback", Duration::from_secs(15), |it| !it.logged("heard in its place").is_empty());
     std::thread::sleep(Duration::from_millis(500));
     server.say_word("room");
     listener.wait_for("a word in the room", Duration::from_secs(3), |it| it.n_events() == 2);
-    server.pactl(&["suspend-source", "desk.monitor", "0"]);
+    server.pactl(&["suspend-sink", "desk", "0"]);
     listener.wait_for("the return", Duration::from_secs(15), |it| it.logged("microphone opened").len() == 2);
     std::thread::sleep(Duration::from_millis(500));
     server.say_word("desk");

@@ -172,8 +172,9 @@ impl SupervisedSource {
         if ratio != ratio_before {
             self.status.lock().rate_ratio = ratio;
         }
+        let fault = fault?;
         let device = self.name.clone();
-        match fault? {
+        match fault {
             PaceFault::TooFast { times } => Some(AudioError::DeviceTooFast { device, times }),
             PaceFault::WrongRate { ratio } => {
                 Some(AudioError::DeviceWrongRate { device, found_hz: ratio * f64::from(rate.hz()), agreed: rate })
