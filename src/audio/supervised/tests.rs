@@ -51,11 +51,14 @@ impl Drop for Player {
     }
 }
 
-/// The lives of the devices, by name: each opening takes the next, the last one again and again.
+/// The lives of each device: an opening takes the next, the last one again and again.
+type Lives = Vec<(&'static str, VecDeque<Life>)>;
+
+/// The devices there are.
 #[derive(Clone)]
 struct Machine {
     origin: Instant,
-    lives: Arc<Mutex<Vec<(&'static str, VecDeque<Life>)>>>,
+    lives: Arc<Mutex<Lives>>,
     /// All openings that were tried.
     tried: Arc<Mutex<Vec<(String, Instant)>>>,
     n_open: Arc<AtomicU64>,
