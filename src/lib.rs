@@ -29,7 +29,7 @@
 //! | `page` | HTML pages and plots | |
 //! | `sockets` | sockets in the file system that only their owner may use | |
 //! | [`parallel`] | the same work over many things, on some threads | |
-//! | [`audio`] | sources of samples: capture (hardware), WAV (files), PCM (standard input); resampling | `units` |
+//! | [`audio`] | sources of samples: capture (hardware, looked after by a thread of its own), WAV (files), PCM (standard input); resampling | `units` |
 //! | [`features`] | samples to log-mel feature frames | `units` |
 //! | [`kernels`] | dense and recurrent layers in SIMD, forward and backward; the only module with unsafe code | |
 //! | [`model`] | the network: differentiable in batches, packed for streams | `kernels`, `units` |
@@ -56,6 +56,7 @@
 //!   carry all their state; the kernels add in one order whatever the number of rows or steps in a call.
 //! - **The signal path has no clock.** Positions are counts of samples since the stream began; wall time is added to an
 //!   event in `daemon` and nowhere else. The detector does not know what a chunk is.
+//! - **A microphone is never lost for good.** It is opened again, and the time without it is a gap; a file that ends has ended.
 //! - **The state always steps.** No audio is skipped because it is quiet; a lost stretch is heard as silence, counted, and
 //!   moves the clock.
 //! - **Nothing starts from noise.** The zero state is zero; a stated warm-up suppresses events and counts the steps.

@@ -15,9 +15,10 @@ use std::time::{Duration, Instant};
 
 use common::{random_bundle, random_sound};
 use cpal::Data;
-use tripword::audio::capture::{CaptureConfig, CaptureCounters, capture_callback};
+use tripword::audio::AudioError;
+use tripword::audio::capture::{CaptureConfig, CaptureCounters, CaptureSource, capture_callback};
 use tripword::audio::history::AudioHistory;
-use tripword::audio::resample::at_model_rate;
+use tripword::audio::supervised::{OpenDevice, Opened, SupervisionConfig, supervise};
 use tripword::daemon::{Daemon, Overflow, Setup};
 use tripword::events::{EventSink, JsonLines};
 use tripword::pipeline::samples_per_step;
@@ -66,6 +67,16 @@ const SOUND_S: usize = 10;
 /// No wait is long, however busy the machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// A device that is already open.
+struct Card(Option<CaptureSource>);
+
+impl OpenDevice for Card {
+    fn open(&mut self, _: Option<&str>) -> Result<Opened, AudioError> {
+        let source = self.0.take().ok_or_else(|| AudioError::DeviceEnded { device: "test".to_owned() })?;
+        Ok(Opened { stream: Box::new(()), source, n_channels: 1, sample_format: "raw".to_owned() })
+    }
+}
+
 /// A detector behind a sound card that the test plays to.
 struct Live<S, C> {
     daemon: Daemon,
@@ -90,14 +101,22 @@ fn start<S: cpal::SizedSample>(
         word.trigger.threshold = threshold;
     }
     let seconds_per_step = SampleRate::MODEL.seconds(samples_per_step(&bundle.manifest));
-    let (callback, source) = capture_callback("test".to_owned(), rate, n_channels, &CaptureConfig::default()).unwrap();
+    let config = CaptureConfig { stall_timeout: DEADLINE, ..CaptureConfig::default() };
+    let (mut callback, source) = capture_callback("test".to_owned(), rate, n_channels, &config).unwrap();
     let counters = source.counters().clone();
-    let source = at_model_rate(Box::new(source)).unwrap();
+    let n_frames = rate.hz() as usize * SOUND_S;
+    let channels: Vec<_> = (0..n_channels).map(|channel| random_sound(u64::from(channel) + 5, n_frames)).collect();
+    let mut sound: Vec<S> =
+        (0..n_frames).flat_map(|i| channels.iter().map(move |channel| channel[i])).map(from_f32).collect();
+    let samples_per_portion = rate.hz() as usize / PORTIONS_A_SECOND * usize::from(n_channels);
+    // A device is open when it delivers.
+    play_portion(&mut callback, &mut sound[..samples_per_portion]);
+    let supervision = SupervisionConfig { watch_pace: false, ..SupervisionConfig::default() };
+    let (source, stop_handle, _) = supervise(Card(Some(source)), supervision).unwrap();
     let sinks: Vec<Box<dyn EventSink>> = vec![Box::new(JsonLines::new(std::io::sink()))];
-    // Dropping the callback ends the source; there is nothing else to stop.
     let daemon = Daemon::start(Setup {
-        source,
-        stop_handle: Box::new(()),
+        source: Box::new(source),
+        stop_handle: Box::new(stop_handle),
         bundle: Arc::new(bundle),
         sinks,
         overflow: Overflow::CountAndDrop,
@@ -105,12 +124,13 @@ fn start<S: cpal::SizedSample>(
         heartbeat: Box::new(|| {}),
     })
     .unwrap();
+    Live { daemon, callback, counters, seconds_per_step, sound, samples_per_portion, n_portions: 1 }
+}
 
-    let n_frames = rate.hz() as usize * SOUND_S;
-    let channels: Vec<_> = (0..n_channels).map(|channel| random_sound(u64::from(channel) + 5, n_frames)).collect();
-    let sound = (0..n_frames).flat_map(|i| channels.iter().map(move |channel| channel[i])).map(from_f32).collect();
-    let samples_per_portion = rate.hz() as usize / PORTIONS_A_SECOND * usize::from(n_channels);
-    Live { daemon, callback, counters, seconds_per_step, sound, samples_per_portion, n_portions: 0 }
+fn play_portion<S: cpal::SizedSample>(callback: &mut impl FnMut(&Data), portion: &mut [S]) {
+    // SAFETY: the pointer, the number and the kind of the samples are the slice's.
+    let data = unsafe { Data::from_parts(portion.as_mut_ptr().cast(), portion.len(), S::FORMAT) };
+    callback(&data);
 }
 
 impl<S: cpal::SizedSample, C: FnMut(&Data)> Live<S, C> {
@@ -130,7 +150,7 @@ impl<S: cpal::SizedSample, C: FnMut(&Data)> Live<S, C> {
         }
     }
 
-    /// Waits until all threads but this one sleep, the daemon's three and the test harness's: a thread's first sleep asks for
+    /// Waits until all threads but this one sleep, the daemon's three, the device's and the test harness's: a thread's first sleep asks for
     /// memory, and a busy machine may put it off for long.
     fn wait_until_asleep(&self) {
         let stats = || {
@@ -138,7 +158,7 @@ impl<S: cpal::SizedSample, C: FnMut(&Data)> Live<S, C> {
             tasks.map(|task| std::fs::read_to_string(task.path().join("stat")).unwrap_or_default()).collect::<Vec<_>>()
         };
         let is_everybody_asleep = |stats: &[String]| {
-            stats.iter().filter(|stat| stat.contains("(tw-")).count() == 3
+            stats.iter().filter(|stat| stat.contains("(tw-")).count() == 4
                 && stats.iter().filter(|stat| !stat.contains(") S ")).count() == 1
         };
         let began = Instant::now();
@@ -158,10 +178,7 @@ impl<S: cpal::SizedSample, C: FnMut(&Data)> Live<S, C> {
             let n = self.samples_per_portion;
             // The sound is a whole number of portions.
             let first = self.n_portions * n % self.sound.len();
-            let portion = &mut self.sound[first..][..n];
-            // SAFETY: the pointer, the number and the kind of the samples are the slice's.
-            let data = unsafe { Data::from_parts(portion.as_mut_ptr().cast(), n, S::FORMAT) };
-            (self.callback)(&data);
+            play_portion(&mut self.callback, &mut self.sound[first..][..n]);
             self.n_portions += 1;
         }
         // The step and the blocks of resampler and features that are begun.
@@ -172,9 +189,9 @@ impl<S: cpal::SizedSample, C: FnMut(&Data)> Live<S, C> {
 
     fn stop(self) {
         let played_s = self.played_s();
-        drop(self.callback);
         let (summary, result) = self.daemon.stop();
         result.unwrap();
+        drop(self.callback);
         assert_eq!((self.counters.counts().samples_lost, summary.n_gaps, summary.n_dropped_events), (0, 0, 0));
         assert!((summary.audio_s - played_s).abs() < 0.001, "{} s of {played_s} s were heard", summary.audio_s);
     }

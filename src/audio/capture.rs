@@ -15,9 +15,11 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait, StreamTrait};
 use cpal::{BufferSize, Data, ErrorKind, SampleFormat, StreamConfig, SupportedStreamConfigRange};
 
-pub use super::capture_ring::{CaptureCounters, CaptureCounts, CaptureSource};
+pub use super::capture_ring::CaptureSource;
+pub use super::capture_state::{CaptureCounters, CaptureCounts, CaptureMonitor};
 
-use super::capture_ring::{CaptureSink, Shared, capture_ring};
+use super::capture_ring::{CaptureSink, capture_ring};
+use super::capture_state::Shared;
 use super::channels::MonoMap;
 use super::devices::{NamedDevice, find_device, reason};
 use super::{AudioError, ChannelChoice};
@@ -42,6 +44,8 @@ const ERROR_PAUSE: Duration = Duration::from_millis(50);
 pub struct CaptureConfig {
     /// An id, a name, or a part of either that only one device has; `None` is the system's default.
     pub device: Option<String>,
+    /// The way into the sound system, as in `alsa` or `pulseaudio`; `None` is this platform's own. An id names its own.
+    pub host: Option<String>,
     /// Which channels become the mono signal.
     pub channels: ChannelChoice,
     /// Taken if the device can; else 48 kHz, else what is nearest to that. `None`: the model's rate, but 48 kHz from a device that
@@ -59,6 +63,7 @@ impl Default for CaptureConfig {
     fn default() -> Self {
         Self {
             device: None,
+            host: None,
             channels: ChannelChoice::Mix,
             prefer_rate: None,
             block: Milliseconds(40),
@@ -122,7 +127,7 @@ impl CaptureStream {
 /// # Errors
 /// When no device matches, or more than one, and when the device is absent, busy, forbidden, or offers nothing usable.
 pub fn open_capture(config: &CaptureConfig) -> Result<(CaptureStream, CaptureSource), AudioError> {
-    let named = find_device(config.device.as_deref())?;
+    let named = find_device(config.device.as_deref(), config.host.as_deref())?;
     open_named(&named, config).map_err(|error| match error {
         // The default is an alias that always exists; that it leads nowhere means that there is no microphone.
         AudioError::DeviceUnavailable { reason, .. } if config.device.is_none() => AudioError::NoMicrophone { reason },

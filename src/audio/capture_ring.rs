@@ -4,13 +4,14 @@
 //! place of each gap is known to the sample. The reading side sleeps until the callback wakes it, which is when as much is there
 //! as it asked for: a processor that is woken seldom stays cool.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
-use std::sync::{Arc, OnceLock};
-use std::thread::{self, Thread};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
 
+use super::capture_state::{CaptureCounters, CaptureMonitor, Shared};
 use super::channels::MonoMap;
 use super::{AudioError, AudioSource, Read};
 use crate::units::SampleRate;
@@ -18,93 +19,11 @@ use crate::units::SampleRate;
 /// Gaps that can wait for their reader. When this many do, the newest gap grows instead.
 const GAPS_MAX: usize = 64;
 
-/// What has happened at one capture so far. The callback writes, anybody may look.
-#[derive(Debug, Default)]
-pub struct CaptureCounters {
-    samples_delivered: AtomicU64,
-    samples_lost: AtomicU64,
-    overruns: AtomicU64,
-    xruns: AtomicU64,
-    callback_errors: AtomicU64,
-}
-
-/// One look at [`CaptureCounters`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct CaptureCounts {
-    /// Mono samples, at the device's rate, that were put into the ring.
-    pub samples_delivered: u64,
-    /// Mono samples, at the device's rate, that found no room in the ring.
-    pub samples_lost: u64,
-    /// How often the ring became full.
-    pub overruns: u64,
-    /// Overruns within the sound system, before the samples came here; how many were lost there is not known.
-    pub xruns: u64,
-    /// Calls of the error callback, all kinds but xruns.
-    pub callback_errors: u64,
-}
-
-impl CaptureCounters {
-    /// The counts as of now.
-    pub fn counts(&self) -> CaptureCounts {
-        // Each is right for itself; together they may be a callback apart.
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        CaptureCounts {
-            samples_delivered: load(&self.samples_delivered),
-            samples_lost: load(&self.samples_lost),
-            overruns: load(&self.overruns),
-            xruns: load(&self.xruns),
-            callback_errors: load(&self.callback_errors),
-        }
-    }
-
-    pub(super) fn count_xrun(&self) {
-        self.xruns.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_callback_error(&self) {
-        self.callback_errors.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// Samples missing after the first `position` samples of the ring's stream (gaps not counted).
 #[derive(Debug, Clone, Copy)]
 struct GapRecord {
     position: u64,
     n_lost: u64,
-}
-
-/// What both sides and the error callback see.
-#[derive(Debug, Default)]
-pub(super) struct Shared {
-    pub(super) counters: Arc<CaptureCounters>,
-    /// The first error that ends the stream.
-    fault: OnceLock<String>,
-    /// The thread to wake.
-    reader: OnceLock<Thread>,
-    /// Samples that the reader waits for.
-    n_wanted: AtomicUsize,
-    /// Samples that the callback was last given: when there is no room for as many, waiting would lose them.
-    n_block: AtomicUsize,
-    /// Samples lost after the last one in the ring, told when the stream ends.
-    n_lost_at_end: AtomicU64,
-    /// Errors since samples last came: above a few, whatever their kind, something spins.
-    pub(super) errors_in_a_row: AtomicU64,
-}
-
-impl Shared {
-    /// Keeps the first reason and wakes the reader.
-    pub(super) fn fail(&self, reason: impl FnOnce() -> String) {
-        self.fault.get_or_init(reason);
-        self.wake();
-    }
-
-    fn wake(&self) {
-        // Either the reader, which registers and then looks, sees what happened, or it is seen here.
-        fence(Ordering::SeqCst);
-        if let Some(reader) = self.reader.get() {
-            reader.unpark();
-        }
-    }
 }
 
 /// Wakes the reader when dropped.
@@ -137,7 +56,7 @@ impl CaptureSink {
     #[inline]
     pub(super) fn push<S: Copy>(&mut self, interleaved: &[S], to_f32: impl Fn(S) -> f32 + Copy) {
         let n_samples = interleaved.len() / self.map.n_channels();
-        if n_samples == 0 {
+        if n_samples == 0 || !self.shared.0.note_block(n_samples) {
             return;
         }
         let n_free = self.samples.slots();
@@ -226,6 +145,11 @@ impl CaptureSource {
         &self.shared.counters
     }
 
+    /// A look at the capture from any thread, and the way to end it.
+    pub fn monitor(&self) -> CaptureMonitor {
+        CaptureMonitor::new(Arc::clone(&self.shared))
+    }
+
     /// What the rings hold next: a whole chunk, or what comes before a gap, or whatever there is if `is_last` or if another block
     /// would find no room.
     fn take(&mut self, chunk: &mut [f32], is_last: bool) -> Option<Read> {
@@ -287,7 +211,7 @@ impl AudioSource for CaptureSource {
         loop {
             // Looked at before the rings: what was put in before the stream ended is still delivered.
             let fault = self.shared.fault.get();
-            let is_abandoned = self.samples.is_abandoned();
+            let is_abandoned = self.samples.is_abandoned() || self.shared.is_finished();
             let is_last = fault.is_some() || is_abandoned;
             let reason = fault.cloned();
             if let Some(read) = self.take(chunk, is_last) {
@@ -335,7 +259,7 @@ pub(super) fn capture_ring(
     let ring_capacity = capacity.max(1);
     let (samples_in, samples_out) = RingBuffer::new(ring_capacity);
     let (gaps_in, gaps_out) = RingBuffer::new(GAPS_MAX);
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(Shared::new());
     let sink = CaptureSink {
         samples: samples_in,
         gaps: gaps_in,
@@ -376,6 +300,7 @@ impl CaptureSource {
 mod tests {
     use super::*;
     use crate::audio::ChannelChoice;
+    use crate::audio::capture_state::CaptureCounts;
 
     fn ring(capacity: usize) -> (CaptureSink, CaptureSource) {
         let map = MonoMap::new(1, ChannelChoice::Mix).unwrap();
@@ -552,6 +477,22 @@ mod tests {
         assert!(began.elapsed() >= Duration::from_millis(30));
         assert!(matches!(source.read(&mut [0.0; 4]), Err(AudioError::DeviceSilent { .. })));
         assert_eq!(source.read(&mut [0.0; 4]).unwrap(), Read::End);
+    }
+
+    #[test]
+    fn a_capture_that_is_finished_ends_after_what_was_captured() {
+        let (mut sink, mut source) = ring(10);
+        let monitor = source.monitor();
+        assert!(monitor.first_block().is_none() && monitor.last_block().is_none());
+        sink.push(&[0.5, 0.25], |s| s);
+        sink.push(&[0.125], |s| s);
+        let (first, n_first) = monitor.first_block().unwrap();
+        assert!(n_first == 2 && monitor.last_block().unwrap() >= first);
+        monitor.finish();
+        sink.push(&[1.0], |s| s);
+        assert_eq!(source.read(&mut [0.0; 8]).unwrap(), Read::Samples(3));
+        assert_eq!(source.read(&mut [0.0; 8]).unwrap(), Read::End);
+        assert_eq!(monitor.counts().samples_delivered, 3);
     }
 
     #[test]

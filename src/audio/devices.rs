@@ -1,5 +1,9 @@
 //! Which capture devices there are, and which one a name means.
+//!
+//! A *host* is one way into the sound system: ALSA on Linux, which reaches sound servers by its plugins, and, in a build with the
+//! feature `pulseaudio`, the PulseAudio protocol itself. An id names its host: `alsa:default`.
 
+use cpal::HostId;
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use super::AudioError;
@@ -23,14 +27,21 @@ pub struct DeviceInfo {
     pub note: Option<String>,
 }
 
-/// Lists the capture devices with what they support, the default one first. A device that cannot be asked is listed
+/// Lists the capture devices with what they support, the default one first, then those of other hosts. A device that cannot be asked is listed
 /// with a note. Opens each device for a moment; ALSA's own library may print to standard error while it does.
 ///
 /// # Errors
 /// When the sound system itself cannot be reached.
 pub fn list_devices() -> Result<Vec<DeviceInfo>, AudioError> {
-    let host = open_host()?;
-    Ok(capture_devices(&host)?.into_iter().map(|device| describe(&device)).collect())
+    let own = open_host(None)?;
+    let mut devices: Vec<_> = capture_devices(&own)?.iter().map(describe).collect();
+    // Those are a choice besides: that one of them is out of reach is no error.
+    let others = cpal::available_hosts().into_iter().filter(|&id| id != own.id());
+    for host in others.filter_map(|id| cpal::host_from_id(id).ok()) {
+        let further = capture_devices(&host).unwrap_or_default();
+        devices.extend(further.iter().map(|device| DeviceInfo { is_default: false, ..describe(device) }));
+    }
+    Ok(devices)
 }
 
 /// A device with its names.
@@ -41,32 +52,48 @@ pub(super) struct NamedDevice {
     is_default: bool,
 }
 
-/// The preferred sound system of this machine, asked anew: devices come and go.
-pub(super) fn open_host() -> Result<cpal::Host, AudioError> {
-    let mut reasons = Vec::new();
-    for id in cpal::available_hosts() {
-        match cpal::host_from_id(id) {
-            Ok(host) => return Ok(host),
-            Err(error) => reasons.push(reason(&error)),
-        }
+impl NamedDevice {
+    /// None for a device without an id, which nobody could ask for.
+    fn new(device: cpal::Device, is_default: bool) -> Option<Self> {
+        let id = device.id().ok()?.to_string();
+        let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
+        Some(Self { device, id, name, is_default })
     }
-    if reasons.is_empty() {
-        reasons.push("this build has none for this system".to_owned());
-    }
-    Err(AudioError::NoSoundSystem { reason: reasons.join("; ") })
 }
 
-/// The device for a wish: `None` is the default one, a text is an id, a name, or a part of either that only one device has.
-pub(super) fn find_device(wanted: Option<&str>) -> Result<NamedDevice, AudioError> {
-    let host = open_host()?;
-    let mut devices = capture_devices(&host)?;
-    let Some(wanted) = wanted else {
-        let default_idx = devices
-            .iter()
-            .position(|device| device.is_default)
-            .ok_or_else(|| AudioError::NoMicrophone { reason: "the sound system names no default".to_owned() })?;
-        return Ok(devices.swap_remove(default_idx));
+/// Hosts that are taken only when they are named: the platform's own reaches the same microphones.
+const NAMED_ONLY: [&str; 3] = ["jack", "pipewire", "pulseaudio"];
+
+/// A host by name, or this platform's own; asked anew each time, as devices come and go.
+fn open_host(name: Option<&str>) -> Result<cpal::Host, AudioError> {
+    let is_own = |id: &HostId| !NAMED_ONLY.contains(&id.to_string().as_str());
+    let id = match name {
+        None => cpal::ALL_HOSTS.iter().copied().find(is_own),
+        Some(name) => Some(host_id(name).ok_or_else(|| {
+            let names: Vec<_> = cpal::ALL_HOSTS.iter().map(ToString::to_string).collect();
+            AudioError::UnknownHost { wanted: name.to_owned(), choices: names.join(", ") }
+        })?),
     };
+    let Some(id) = id else {
+        return Err(AudioError::NoSoundSystem { reason: "this build has none for this system".to_owned() });
+    };
+    cpal::host_from_id(id).map_err(|error| AudioError::NoSoundSystem { reason: reason(&error) })
+}
+
+fn host_id(name: &str) -> Option<HostId> {
+    cpal::ALL_HOSTS.iter().copied().find(|id| id.to_string() == name)
+}
+
+/// The device for a wish: `None` is the default one, a text is an id, a name, or a part of either that only one device has. It is
+/// looked for in `host`, unless it is an id of another.
+pub(super) fn find_device(wanted: Option<&str>, host: Option<&str>) -> Result<NamedDevice, AudioError> {
+    let Some(wanted) = wanted else {
+        let default = open_host(host)?.default_input_device().and_then(|device| NamedDevice::new(device, true));
+        return default
+            .ok_or_else(|| AudioError::NoMicrophone { reason: "the sound system names no default".to_owned() });
+    };
+    let named = wanted.split_once(':').and_then(|(name, _)| host_id(name)).map(|id| id.to_string());
+    let mut devices = capture_devices(&open_host(named.as_deref().or(host))?)?;
     let names: Vec<_> = devices.iter().map(|device| (device.id.as_str(), device.name.as_str())).collect();
     let device_idx = choose(wanted, &names)?;
     Ok(devices.swap_remove(device_idx))
@@ -79,14 +106,11 @@ fn capture_devices(host: &cpal::Host) -> Result<Vec<NamedDevice>, AudioError> {
     let mut devices: Vec<NamedDevice> = Vec::new();
     // The default may be an alias that the system does not list.
     for device in default_input.into_iter().chain(all) {
-        let Ok(id) = device.id() else { continue };
-        let is_default = Some(&id) == default_id.as_ref();
-        let id = id.to_string();
-        if devices.iter().any(|known| known.id == id) {
-            continue;
+        let is_default = device.id().ok() == default_id;
+        let Some(named) = NamedDevice::new(device, is_default) else { continue };
+        if devices.iter().all(|known| known.id != named.id) {
+            devices.push(named);
         }
-        let name = device.description().map_or_else(|_| id.clone(), |description| description.name().to_owned());
-        devices.push(NamedDevice { device, id, name, is_default });
     }
     Ok(devices)
 }

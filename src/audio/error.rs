@@ -172,6 +172,16 @@ pub enum AudioError {
         /// What the sound system said.
         reason: String,
     },
+    /// No way into the sound system of this name.
+    #[error(
+        "this build has no sound system '{wanted}', it has: {choices}; 'pulseaudio' comes with: cargo build --features pulseaudio"
+    )]
+    UnknownHost {
+        /// The name asked for.
+        wanted: String,
+        /// The names there are, with commas.
+        choices: String,
+    },
     /// There is no default microphone.
     #[error("no microphone found: {reason}; plug one in, or see what the sound system offers with: tripword devices")]
     NoMicrophone {
@@ -250,5 +260,46 @@ pub enum AudioError {
         device: String,
         /// How long nothing came.
         seconds: f64,
+    },
+    /// Samples come far faster than sound: whatever delivers them, it is no microphone that works.
+    #[error(
+        "the capture device {device} delivers sound {times:.0} times faster than time passes; a plugin without a clock may stand in its \
+         place, see: tripword devices"
+    )]
+    DeviceTooFast {
+        /// The device's id.
+        device: String,
+        /// Audio time over wall time.
+        times: f64,
+    },
+    /// Samples come at a rate that has little to do with the one agreed on.
+    #[error(
+        "the capture device {device} delivers {found_hz:.0} samples a second, agreed were {agreed}; ask for another rate with input.rate_hz"
+    )]
+    DeviceWrongRate {
+        /// The device's id.
+        device: String,
+        /// Samples a second as counted.
+        found_hz: f64,
+        /// The rate it was opened with.
+        agreed: SampleRate,
+    },
+    /// The device's stream ended by itself.
+    #[error("the capture device {device} ended its stream; see what there is with: tripword devices")]
+    DeviceEnded {
+        /// The device's id.
+        device: String,
+    },
+    /// The sound system takes too long.
+    #[error("the sound system has not answered for {seconds:.0} s; the sound server may hang, restart it")]
+    NoAnswer {
+        /// How long.
+        seconds: f64,
+    },
+    /// The thread that opens devices could not be started.
+    #[error("cannot start the thread that opens microphones")]
+    NoThread {
+        /// What the system said.
+        source: io::Error,
     },
 }

@@ -2,13 +2,16 @@
 //!
 //! A source delivers **mono** `f32` samples, full scale 1.0, at the model's rate once it has passed [`resample::at_model_rate`].
 //! A sample's place in the stream is its count since the stream began, so a file and a microphone tell the same time.
-//! Outside world enters here by three doors: [`capture`] (hardware), [`wav`] (files), [`pcm`] (standard input).
+//! Outside world enters here by three doors: [`capture`] (hardware), [`wav`] (files), [`pcm`] (standard input). [`supervised`] makes one
+//! stream of many captures.
 //!
 //! Samples are passed on as they are found: values that are not finite or far beyond full scale are the feature stage's to judge, or
 //! the converter's where the rate is another. Both limit and count them.
 
+mod alsa_messages;
 pub mod capture;
 mod capture_ring;
+mod capture_state;
 mod channels;
 pub mod devices;
 mod error;
@@ -19,6 +22,7 @@ pub mod packets;
 pub mod pcm;
 pub mod resample;
 pub mod stoppable;
+pub mod supervised;
 pub mod wav;
 pub mod write;
 
@@ -45,7 +49,7 @@ pub trait AudioSource: Send {
     /// The rate of the samples that [`read`](Self::read) delivers.
     fn sample_rate(&self) -> SampleRate;
 
-    /// A short name for logs and events: a path, a device id, `-`.
+    /// A short name for logs and events: a path, a device id, `-`. It changes when another device takes over.
     fn name(&self) -> &str;
 
     /// Blocks until there are samples, a gap or the end; a microphone, until the chunk is as full as it can be or there is a gap or the end.

@@ -54,6 +54,12 @@ pub struct InputSettings {
     pub ring_ms: Milliseconds,
     /// A device that is silent for so long is taken as lost.
     pub stall_timeout_ms: Milliseconds,
+    /// Which way into the sound system; empty for the platform's own.
+    pub host: String,
+    /// Whether a microphone that is not there at the start is waited for.
+    pub wait_for_device: bool,
+    /// The default device is heard when the configured one is away for so long; 0 for never.
+    pub fallback_after_ms: Milliseconds,
 }
 
 /// Section `model`.
@@ -191,6 +197,7 @@ impl Settings {
         in_range("input.block_ms", input.block_ms.0, 5..=100)?;
         in_range("input.ring_ms", input.ring_ms.0, 100..=60_000)?;
         in_range("input.stall_timeout_ms", input.stall_timeout_ms.0, 100..=3_600_000)?;
+        in_range("input.fallback_after_ms", input.fallback_after_ms.0, 0..=3_600_000)?;
         in_range("wyoming.max_clients", self.wyoming.max_clients, 1..=10_000)?;
         let levels = ["error", "warn", "info", "debug", "trace"];
         if !levels.contains(&self.log.level.as_str()) {

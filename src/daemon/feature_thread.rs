@@ -47,6 +47,9 @@ fn run(mut source: Box<dyn AudioSource>, bundle: &Bundle, wiring: &Wiring) -> Re
     let mut generation = 0;
     // Those of the stages before this one.
     let mut n_unusable_before = 0;
+    // A gap that follows a gap is the rest of it: a microphone that is away tells now and then that it still is.
+    let mut is_in_gap = false;
+    let mut source_name = source.name().to_owned();
     loop {
         // Less would wake this thread more often than the network, to no end.
         let n_wanted = stage.n_samples_to_next_step().min(chunk.len());
@@ -65,9 +68,11 @@ fn run(mut source: Box<dyn AudioSource>, bundle: &Bundle, wiring: &Wiring) -> Re
             }
             Ok(Read::Gap { lost_samples }) => {
                 history.pass_gap(lost_samples);
-                stats.n_gaps.add(1);
                 stats.n_lost_samples.add(lost_samples);
-                tracing::warn!(lost_samples, "samples lost; silence stands in for them");
+                if !is_in_gap {
+                    stats.n_gaps.add(1);
+                    tracing::warn!(lost_samples, "samples lost; silence stands in for them");
+                }
                 stage.pass_gap(lost_samples, &mut block)
             }
             Ok(Read::End) | Err(_) => stage.finish(&mut block),
@@ -77,6 +82,13 @@ fn run(mut source: Box<dyn AudioSource>, bundle: &Bundle, wiring: &Wiring) -> Re
         if completed && heard.send(Heard::Block(std::mem::replace(&mut block, empty_block()))).is_err() {
             // The inference thread is gone: nobody listens to events any more.
             return Ok(());
+        }
+        is_in_gap = matches!(read, Ok(Read::Gap { .. }));
+        if source.name() != source_name {
+            source_name = source.name().to_owned();
+            if heard.send(Heard::Source(source_name.clone())).is_err() {
+                return Ok(());
+            }
         }
         match read {
             Ok(Read::End) => return Ok(()),

@@ -47,6 +47,10 @@ fn run(mut wiring: Wiring, bundle: Arc<Bundle>) {
     while let Ok(heard) = wiring.heard.recv() {
         let block = match heard {
             Heard::Block(block) => block,
+            Heard::Source(name) => {
+                wiring.source_name = name;
+                continue;
+            }
             Heard::Model { bundle, start_sample, silent_until } => {
                 let mut new = InferenceStage::starting_at(bundle, start_sample, silent_until);
                 new.go_on_from(&stage);

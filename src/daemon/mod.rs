@@ -60,6 +60,8 @@ pub enum Overflow {
 /// What goes from the features to the network.
 enum Heard {
     Block(FeatureBlock),
+    /// What follows is from another device, of this name.
+    Source(String),
     /// What follows is for another model, from this sample on; until the other sample it has nothing new to tell.
     Model {
         bundle: Arc<Bundle>,

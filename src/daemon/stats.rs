@@ -32,7 +32,7 @@ pub struct Stats {
     pub n_samples: Counter,
     /// Samples lost before they reached the feature thread, at the model's rate.
     pub n_lost_samples: Counter,
-    /// Stretches in which samples were lost.
+    /// Stretches in which samples were lost; one that was told in parts counts once.
     pub n_gaps: Counter,
     /// Samples that were not finite or far beyond full scale.
     pub n_unusable_samples: Counter,

@@ -1,29 +1,20 @@
 //! `tripword listen`
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
+mod input;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use crossbeam_channel::select;
+use input::open_input;
 
 use super::Outcome;
 use super::context::Context;
 use super::hearing::HearingArgs;
-use super::quiet::quietly;
 use super::signals::SignalWatch;
-use crate::audio::capture::{CaptureConfig, CaptureCounters, open_capture};
 use crate::audio::history::AudioHistory;
-use crate::audio::pcm::{PcmFormat, PcmSource};
-use crate::audio::resample::at_model_rate;
-use crate::audio::stoppable::{Pace, stoppable};
-use crate::audio::wav::WavSource;
-use crate::audio::{AudioSource, ChannelChoice};
-use crate::config::Settings;
-use crate::daemon::{Daemon, Overflow, Setup, StopHandle};
+use crate::daemon::{Daemon, Setup};
 use crate::events::JsonLines;
-use crate::units::{Milliseconds, SampleRate};
+use crate::units::Milliseconds;
 
 /// Sound that is kept for what happens at an event: the quiet before a word and the word.
 const HISTORY: Milliseconds = Milliseconds(6000);
@@ -68,7 +59,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let opened = open_input(args.input.as_deref(), args.real_time, &settings)?;
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
     tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
-    let capture = opened.capture;
+    let devices = opened.devices;
     let daemon = Daemon::start(Setup {
         source: opened.source,
         stop_handle: opened.stop_handle,
@@ -88,16 +79,8 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
         recv(daemon.finished()) -> _ => true,
     };
     let (summary, result) = daemon.stop();
-    if let Some(capture) = capture {
-        let counts = capture.counts();
-        tracing::info!(
-            delivered = counts.samples_delivered,
-            lost = counts.samples_lost,
-            overruns = counts.overruns,
-            xruns = counts.xruns,
-            errors = counts.callback_errors,
-            "microphone closed"
-        );
+    if let Some(devices) = devices {
+        tracing::info!("microphone closed: {}", serde_json::to_string(&devices.status())?);
     }
     tracing::info!("stopped: {}", serde_json::to_string(&summary)?);
     result?;
@@ -120,78 +103,4 @@ fn apply_flags(args: &ListenArgs, context: &mut Context) -> Result<()> {
         context.set_flag("--pcm-format", "input.pcm_format", format.as_str())?;
     }
     Ok(())
-}
-
-struct OpenedInput {
-    source: Box<dyn AudioSource>,
-    /// What the audio callback counts, where there is one.
-    capture: Option<Arc<CaptureCounters>>,
-    stop_handle: StopHandle,
-    overflow: Overflow,
-}
-
-fn open_input(input: Option<&str>, real_time: bool, settings: &Settings) -> Result<OpenedInput> {
-    let channels: ChannelChoice = settings.input.channel.parse()?;
-    match input {
-        Some("-") => {
-            let format = PcmFormat {
-                rate: SampleRate::new(settings.input.pcm_rate_hz),
-                channels: settings.input.pcm_channels,
-                sample_format: settings.input.pcm_format.parse()?,
-            };
-            let (source, stop_handle) = PcmSource::stdin(format, channels)?;
-            Ok(OpenedInput {
-                source: at_model_rate(Box::new(source))?,
-                capture: None,
-                stop_handle: Box::new(stop_handle),
-                overflow: Overflow::Wait,
-            })
-        }
-        Some(path) if is_path(path) => {
-            let pace = if real_time { Pace::RealTime } else { Pace::Unbounded };
-            let source = at_model_rate(Box::new(WavSource::open(Path::new(path), channels)?))?;
-            let (source, stop_handle) = stoppable(source, pace);
-            Ok(OpenedInput {
-                source: Box::new(source),
-                capture: None,
-                stop_handle: Box::new(stop_handle),
-                overflow: Overflow::Wait,
-            })
-        }
-        device => {
-            let configured = Some(settings.input.device.as_str()).filter(|device| !device.is_empty());
-            let config = CaptureConfig {
-                device: device.or(configured).map(str::to_owned),
-                channels,
-                prefer_rate: Some(settings.input.rate_hz).filter(|&hz| hz > 0).map(SampleRate::new),
-                block: settings.input.block_ms,
-                ring: settings.input.ring_ms,
-                stall_timeout: Duration::from_millis(settings.input.stall_timeout_ms.0.into()),
-            };
-            // No thread of ours runs yet.
-            let (stop_handle, source) = quietly(|| open_capture(&config))?;
-            tracing::info!(
-                device = stop_handle.device_id(),
-                rate_hz = stop_handle.sample_rate().hz(),
-                channels = stop_handle.n_channels(),
-                format = stop_handle.sample_format(),
-                "microphone opened"
-            );
-            Ok(OpenedInput {
-                source: at_model_rate(Box::new(source))?,
-                capture: Some(stop_handle.counters().clone()),
-                stop_handle: Box::new(stop_handle),
-                overflow: Overflow::CountAndDrop,
-            })
-        }
-    }
-}
-
-/// Whether `input` means a file, be it there or not, and not a device: nothing that is on the disk or ends in `.wav` is looked
-/// for among the microphones.
-fn is_path(input: &str) -> bool {
-    let path = Path::new(input);
-    path.exists()
-        || input.starts_with(['/', '.'])
-        || path.extension().is_some_and(|end| end.eq_ignore_ascii_case("wav"))
 }
