@@ -1,6 +1,7 @@
 //! `tripword listen`
 
 mod input;
+mod outputs;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -13,7 +14,6 @@ use super::hearing::HearingArgs;
 use super::signals::SignalWatch;
 use crate::audio::history::AudioHistory;
 use crate::daemon::{Daemon, Setup};
-use crate::events::JsonLines;
 use crate::units::Milliseconds;
 
 /// Sound that is kept for what happens at an event: the quiet before a word and the word.
@@ -60,16 +60,19 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
     tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
     let capture = opened.capture;
+    let history = AudioHistory::new(HISTORY);
+    let outputs = outputs::start(&settings.events, &bundle, &history)?;
     let daemon = Daemon::start(Setup {
         source: opened.source,
         stop_handle: opened.stop_handle,
         bundle: bundle.clone(),
-        sinks: vec![Box::new(JsonLines::new(std::io::stdout()))],
+        sinks: outputs.sinks,
         overflow: opened.overflow,
-        history: AudioHistory::new(HISTORY),
+        history,
         heartbeat: Box::new(|| {}),
     })
     .context("cannot start the threads")?;
+    outputs.mute.connect(daemon.controls());
     // If the sinks end before they are told to, the stream is over or their readers have left.
     let readers_left = select! {
         recv(signals.received) -> signal => {
@@ -91,7 +94,9 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
         );
     }
     tracing::info!("stopped: {}", serde_json::to_string(&summary)?);
+    let told = outputs::tell_summary(&outputs.views);
     result?;
+    told?;
     let n_lost = summary.n_failed_deliveries + summary.n_undelivered_events;
     if summary.n_failed_deliveries > 0 || (summary.n_undelivered_events > 0 && !readers_left) {
         bail!("{n_lost} of {} events could not be delivered", summary.n_events);
