@@ -4,13 +4,18 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::listener::{Listener, final_status, is_same_sound, samples_of, wait_until};
 
 fn expected(wav: &Path, event: &Value, n_samples: usize) -> Vec<i16> {
     let start = event["end_sample"].as_u64().unwrap() as usize;
     samples_of(wav)[start..start + n_samples].to_vec()
+}
+
+/// What tells one event from all others.
+fn event_of(event: &Value) -> Value {
+    json!([event["word"], event["time_sample"]])
 }
 
 fn samples(bytes: &[u8]) -> Vec<i16> {
@@ -21,7 +26,7 @@ fn samples(bytes: &[u8]) -> Vec<i16> {
 fn a_command_hears_what_follows_the_word() {
     for (audio, n_header_bytes) in [("raw", 0), ("wav", 44)] {
         let folder = tempfile::tempdir().unwrap();
-        let script = "cat > $OUT/$TRIPWORD_TIME_SAMPLE.part && mv $OUT/$TRIPWORD_TIME_SAMPLE.part $OUT/$TRIPWORD_TIME_SAMPLE.done";
+        let script = "out=$OUT/$TRIPWORD_WORD-$TRIPWORD_TIME_SAMPLE; cat > $out.part && mv $out.part $out.done";
         let config = format!(
             "[events.command]\nargv = ['sh', '-c', '{script}']\naudio = '{audio}'\naudio_s = 1.5\nmax_overlapping = 4\n"
         );
@@ -30,7 +35,7 @@ fn a_command_hears_what_follows_the_word() {
         });
         let events = [listener.next_event(), listener.next_event()];
         for event in &events {
-            let path = folder.path().join(format!("{}.done", event["time_sample"]));
+            let path = folder.path().join(format!("{}-{}.done", event["word"].as_str().unwrap(), event["time_sample"]));
             wait_until("the command has ended", || path.exists());
             let bytes = std::fs::read(path).unwrap();
             let end_of_line = bytes.iter().position(|&byte| byte == b'\n').unwrap();
@@ -66,18 +71,19 @@ fn a_client_of_the_socket_that_asks_hears_what_follows_the_word_and_others_do_no
         assert_eq!((&header["rate_hz"], &header["format"]), (&16_000.into(), &"s16le".into()));
         let mut bytes = vec![0; header["n_bytes"].as_u64().unwrap() as usize];
         asking.read_exact(&mut bytes).unwrap();
-        let of = &header["time_sample"];
-        if !sounds.iter().any(|(known, ..)| known == of) {
-            let event = events.iter().find(|event| event["time_sample"] == *of).expect("the event comes first");
+        // Two words may be heard at the same moment.
+        let of = json!([header["word"], header["time_sample"]]);
+        if !sounds.iter().any(|(known, ..)| *known == of) {
+            let event = events.iter().find(|event| event_of(event) == of).expect("the event comes first");
             assert_eq!(event["end_sample"], header["start_sample"]);
             sounds.push((of.clone(), false, Vec::new()));
         }
-        let (_, is_over, sound) = sounds.iter_mut().find(|(known, ..)| known == of).unwrap();
+        let (_, is_over, sound) = sounds.iter_mut().find(|(known, ..)| *known == of).unwrap();
         *is_over = bytes.is_empty();
         sound.extend(bytes);
     }
-    for (time_sample, _, bytes) in sounds.iter().filter(|(_, is_over, _)| *is_over) {
-        let event = events.iter().find(|event| event["time_sample"] == *time_sample).unwrap();
+    for (of, _, bytes) in sounds.iter().filter(|(_, is_over, _)| *is_over) {
+        let event = events.iter().find(|event| event_of(event) == *of).unwrap();
         assert!(is_same_sound(&samples(bytes), &expected(&listener.wav, event, 16_000)), "{} bytes", bytes.len());
     }
     for _ in 0..2 {
@@ -108,11 +114,14 @@ fn a_clip_is_kept_of_each_word_within_its_quota() {
     let clips = folder.path().join("clips");
     let config = format!("[events.clips]\nfolder = {clips:?}\nbefore_ms = 200\nafter_ms = 500\n");
     let mut listener = Listener::start(folder.path(), &config);
-    let event = listener.next_event();
+    // One before which there was something to hear.
+    let event = std::iter::repeat_with(|| listener.next_event());
+    let event = event.into_iter().find(|event| event["end_sample"].as_u64().unwrap() > 3200).unwrap();
+    let name = |ending: &str| format!("-{}-{}.{ending}", event["word"].as_str().unwrap(), event["time_sample"]);
     let wav_of = |ending: &str| {
         let entries = std::fs::read_dir(&clips).into_iter().flatten();
         let mut paths = entries.map(|entry| entry.unwrap().path());
-        paths.find(|path| path.to_str().unwrap().ends_with(&format!("-{}.{ending}", event["time_sample"])))
+        paths.find(|path| path.to_str().unwrap().ends_with(&name(ending)))
     };
     wait_until("the clip is there", || wav_of("json").is_some());
     let start = event["end_sample"].as_u64().unwrap() as usize - 3200;

@@ -23,7 +23,7 @@ impl Notifications {
         summary: String,
         _body: String,
         _actions: Vec<String>,
-        _hints: std::collections::HashMap<String, zbus::zvariant::OwnedValue>,
+        _hints: std::collections::HashMap<String, zbus::OwnedVariant>,
         _timeout: i32,
     ) -> u32 {
         self.shown.lock().unwrap().push((app_name, summary));
@@ -63,14 +63,10 @@ fn an_event_is_a_notification_once_there_is_a_desktop() {
     let event = listener.next_event();
     listener.wait_for_log("no notification service answers");
     let shown = Arc::new(Mutex::new(Vec::new()));
-    let _connection = zbus::blocking::connection::Builder::address(address.as_str())
-        .unwrap()
+    let builder = zbus::connection::Builder::address(address.as_str())
         .name("org.freedesktop.Notifications")
-        .unwrap()
-        .serve_at("/org/freedesktop/Notifications", Notifications { shown: shown.clone() })
-        .unwrap()
-        .build()
-        .unwrap();
+        .serve_at("/org/freedesktop/Notifications", Notifications { shown: shown.clone() });
+    let _connection = zbus::block_on(builder.build()).unwrap();
     wait_until("a notification", || !shown.lock().unwrap().is_empty());
     let first = shown.lock().unwrap()[0].clone();
     assert_eq!(first.0, "tripword");

@@ -1,6 +1,5 @@
 //! A web server that is healthy, moody, silent.
 
-use std::io::Read;
 use std::net::TcpListener;
 
 use serde_json::Value;

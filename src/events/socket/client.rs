@@ -3,7 +3,7 @@
 //! Every event is a line of JSON. A client may send lines of JSON itself: `{"audio": true}` asks for the sound after each word from now
 //! on, `{"audio": true, "seconds": 5}` for so much of it, `{"audio": false}` for no more. Sound comes as a line
 //! `{"audio": {"word": …, "time_sample": …, "start_sample": …, "rate_hz": 16000, "format": "s16le", "n_bytes": N}}`, and after it as many
-//! bytes; 0 bytes are its end. `time_sample` is that of the event. What cannot be understood is answered by `{"error": …}`.
+//! bytes; 0 bytes are its end. `word` and `time_sample` are those of the event. What cannot be understood is answered by `{"error": …}`.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
