@@ -36,7 +36,7 @@
 //! | [`detector`] | smoothing and trigger: probabilities to detections | `units` |
 //! | [`bundle`] | one model on disk: weights, configurations, provenance (files) | `model`, `features`, `detector` |
 //! | [`pipeline`] | the signal path as two pure stages | all above but `audio` |
-//! | [`events`] | the wake event and its sinks | `bundle`, `detector` |
+//! | [`events`] | the wake event and where it goes: a thread and a queue for each output | `audio`, `bundle`, `detector`, `files`, `sockets` |
 //! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events` |
 //! | [`wyoming`] | a wake service of the Wyoming protocol | `audio`, `pipeline` |
 //! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events` |

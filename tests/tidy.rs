@@ -19,7 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("detector", &["units"]),
     ("bundle", &["detector", "difference", "features", "model", "names"]),
     ("pipeline", &["bundle", "detector", "features", "model", "names", "units"]),
-    ("events", &["bundle", "detector", "units"]),
+    ("events", &["audio", "bundle", "detector", "files", "sockets", "units"]),
     ("label", &["audio", "bundle", "detector", "events", "files", "pipeline", "units"]),
     ("wyoming", &["audio", "bundle", "detector", "names", "pipeline", "sockets", "units"]),
     ("daemon", &["audio", "bundle", "detector", "events", "names", "pipeline", "units"]),

@@ -5,10 +5,15 @@
 
 mod error;
 mod layers;
+mod outputs;
 mod settings;
 
 pub use error::ConfigError;
 pub use layers::{Layers, Origin};
+pub use outputs::{
+    AudioAfterEvent, ChimeSettings, ClipsSettings, CommandSettings, EventsSettings, FileSettings, MqttSettings,
+    NotificationSettings, SocketSettings, WebhookSettings,
+};
 pub use settings::{
     Announce, InputSettings, LabelSettings, LogSettings, ModelSettings, Override, Settings, TriggerSettings,
     WyomingSettings,

@@ -18,6 +18,8 @@ pub struct Settings {
     pub model: ModelSettings,
     /// What replaces the model's own decision rules.
     pub trigger: TriggerSettings,
+    /// Where events go.
+    pub events: super::EventsSettings,
     /// Labelling files.
     pub label: LabelSettings,
     /// The Wyoming service.
@@ -199,6 +201,7 @@ impl Settings {
         in_range("input.stall_timeout_ms", input.stall_timeout_ms.0, 100..=3_600_000)?;
         in_range("input.fallback_after_ms", input.fallback_after_ms.0, 0..=3_600_000)?;
         in_range("wyoming.max_clients", self.wyoming.max_clients, 1..=10_000)?;
+        self.events.validate()?;
         let levels = ["error", "warn", "info", "debug", "trace"];
         if !levels.contains(&self.log.level.as_str()) {
             let reason = format!("log.level is '{}'; expected one of {}", self.log.level, levels.join(", "));
