@@ -26,6 +26,7 @@
 //! | [`files`] | files that appear whole or not at all | |
 //! | [`difference`] | where two settings differ | |
 //! | [`names`] | when two spellings mean one word | |
+//! | [`folders`] | where a user's configuration, models, state and sockets lie (XDG, systemd) | |
 //! | `page` | HTML pages and plots | |
 //! | `sockets` | sockets in the file system that only their owner may use | |
 //! | [`parallel`] | the same work over many things, on some threads | |
@@ -37,6 +38,7 @@
 //! | [`bundle`] | one model on disk: weights, configurations, provenance (files) | `model`, `features`, `detector` |
 //! | [`pipeline`] | the signal path as two pure stages | all above but `audio` |
 //! | [`events`] | the wake event and its sinks | `bundle`, `detector` |
+//! | [`systemd`] | what the service manager is told: ready, alive, what it does | `events` |
 //! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events` |
 //! | [`wyoming`] | a wake service of the Wyoming protocol | `audio`, `pipeline` |
 //! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events` |
@@ -83,6 +85,7 @@ pub mod eval;
 pub mod events;
 pub mod features;
 pub mod files;
+pub mod folders;
 pub mod kernels;
 pub mod label;
 pub mod model;
@@ -93,6 +96,7 @@ pub mod parallel;
 pub mod pipeline;
 #[cfg(unix)]
 pub mod sockets;
+pub mod systemd;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod units;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("units", &[]),
     ("files", &[]),
+    ("folders", &[]),
     ("difference", &[]),
     ("names", &[]),
     ("page", &[]),
@@ -20,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("bundle", &["detector", "difference", "features", "model", "names"]),
     ("pipeline", &["bundle", "detector", "features", "model", "names", "units"]),
     ("events", &["bundle", "detector", "units"]),
+    ("systemd", &["events"]),
     ("label", &["audio", "bundle", "detector", "events", "files", "pipeline", "units"]),
     ("wyoming", &["audio", "bundle", "detector", "names", "pipeline", "sockets", "units"]),
     ("daemon", &["audio", "bundle", "detector", "events", "names", "pipeline", "units"]),

@@ -15,6 +15,7 @@ mod eval;
 mod hearing;
 mod label;
 mod listen;
+mod log;
 mod model;
 mod progress;
 mod quiet;
@@ -28,6 +29,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use context::GlobalArgs;
+pub use log::error_prefix;
 
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use super::hearing::HearingArgs;
 use super::signals::SignalWatch;
 use crate::audio::history::AudioHistory;
 use crate::daemon::{Daemon, Setup};
-use crate::events::JsonLines;
+use crate::events::{EventSink, JsonLines};
+use crate::systemd::ServiceManager;
 use crate::units::Milliseconds;
 
 /// Sound that is kept for what happens at an event: the quiet before a word and the word.
@@ -60,14 +61,19 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
     tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
     let capture = opened.capture;
+    let history = AudioHistory::new(HISTORY);
+    let manager = ServiceManager::from_environment(opened.source.name());
+    let mut sinks: Vec<Box<dyn EventSink>> = vec![Box::new(JsonLines::new(std::io::stdout()))];
+    sinks.extend(manager.is_there().then(|| manager.event_sink()));
+    let alive = manager.clone();
     let daemon = Daemon::start(Setup {
         source: opened.source,
         stop_handle: opened.stop_handle,
         bundle: bundle.clone(),
-        sinks: vec![Box::new(JsonLines::new(std::io::stdout()))],
+        sinks,
         overflow: opened.overflow,
-        history: AudioHistory::new(HISTORY),
-        heartbeat: Box::new(|| {}),
+        history,
+        heartbeat: Box::new(move || alive.sound_passed()),
     })
     .context("cannot start the threads")?;
     // If the sinks end before they are told to, the stream is over or their readers have left.
@@ -78,6 +84,7 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
         }
         recv(daemon.finished()) -> _ => true,
     };
+    manager.stopping();
     let (summary, result) = daemon.stop();
     if let Some(capture) = capture {
         let counts = capture.counts();
