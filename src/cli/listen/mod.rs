@@ -1,11 +1,13 @@
 //! `tripword listen`
 
 mod input;
+mod wyoming;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use crossbeam_channel::select;
 use input::open_input;
+use wyoming::WyomingBeside;
 
 use super::Outcome;
 use super::context::Context;
@@ -27,6 +29,7 @@ const HISTORY: Milliseconds = Milliseconds(6000);
   tripword listen --model my-word --input 'USB Microphone' | while read -r event; do …; done
   arecord -f S16_LE -r 48000 -c 2 -t raw | tripword listen --input - --pcm-rate 48000 --pcm-channels 2
   tripword listen --input recording.wav --real-time
+  tripword listen --wyoming                               and tell Wyoming clients of words, at tcp://127.0.0.1:10400
 
 The fields of an event: version, file (the device, file or '-'), word, score, start_s, end_s (of the word) and time_s (of the
 decision) in seconds since the stream began, the same in samples at 16 kHz, detection_latency_ms, level_dbfs, snr_db, model,
@@ -49,6 +52,9 @@ pub(super) struct ListenArgs {
     /// Feed a WAV file as fast as it would be spoken, not as fast as possible
     #[arg(long)]
     real_time: bool,
+    /// Serve Wyoming clients, too: tell them of 'words', or give them the microphone's 'sound' besides [default: words]
+    #[arg(long, value_name = "WHAT", num_args = 0..=1, default_missing_value = "words", value_parser = ["words", "sound"])]
+    wyoming: Option<String>,
 }
 
 pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
@@ -63,7 +69,9 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let capture = opened.capture;
     let history = AudioHistory::new(HISTORY);
     let manager = ServiceManager::from_environment(opened.source.name());
+    let wyoming = WyomingBeside::start(&settings.wyoming, &bundle, &history)?;
     let mut sinks: Vec<Box<dyn EventSink>> = vec![Box::new(JsonLines::new(std::io::stdout()))];
+    sinks.extend(wyoming.as_ref().map(WyomingBeside::sink));
     sinks.extend(manager.is_there().then(|| manager.event_sink()));
     let alive = manager.clone();
     let daemon = Daemon::start(Setup {
@@ -76,6 +84,9 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
         heartbeat: Box::new(move || alive.sound_passed()),
     })
     .context("cannot start the threads")?;
+    if let Some(wyoming) = &wyoming {
+        wyoming.follow(daemon.controls());
+    }
     // If the sinks end before they are told to, the stream is over or their readers have left.
     let readers_left = select! {
         recv(signals.received) -> signal => {
@@ -86,6 +97,9 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     };
     manager.stopping();
     let (summary, result) = daemon.stop();
+    if let Some(wyoming) = wyoming {
+        tracing::info!("Wyoming clients: {}", serde_json::to_string(&wyoming.counts())?);
+    }
     if let Some(capture) = capture {
         let counts = capture.counts();
         tracing::info!(
@@ -116,6 +130,9 @@ fn apply_flags(args: &ListenArgs, context: &mut Context) -> Result<()> {
     }
     if let Some(format) = &args.pcm_format {
         context.set_flag("--pcm-format", "input.pcm_format", format.as_str())?;
+    }
+    if let Some(given) = &args.wyoming {
+        context.set_flag("--wyoming", "wyoming.microphone", given.as_str())?;
     }
     Ok(())
 }
