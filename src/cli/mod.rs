@@ -19,6 +19,7 @@ mod log;
 mod model;
 mod progress;
 mod quiet;
+mod service;
 mod signals;
 #[cfg(feature = "train")]
 mod train;
@@ -72,6 +73,8 @@ enum Command {
     Listen(listen::ListenArgs),
     Label(label::LabelArgs),
     Wyoming(wyoming::WyomingArgs),
+    InstallService(service::InstallArgs),
+    UninstallService(service::UninstallArgs),
     #[cfg(feature = "train")]
     Train(Box<train::TrainArgs>),
     #[cfg(feature = "train")]
@@ -98,6 +101,8 @@ pub fn run() -> anyhow::Result<Outcome> {
         Command::Listen(args) => listen::run(&args, context),
         Command::Label(args) => label::run(&args, context),
         Command::Wyoming(args) => wyoming::run(&args, context),
+        Command::InstallService(args) => service::install(&args, context),
+        Command::UninstallService(args) => service::uninstall(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, context),
         #[cfg(feature = "train")]
