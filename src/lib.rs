@@ -26,8 +26,11 @@
 //! | [`files`] | files that appear whole or not at all | |
 //! | [`difference`] | where two settings differ | |
 //! | [`names`] | when two spellings mean one word | |
+//! | [`folders`] | where a user's configuration, models, state and sockets lie (XDG, systemd) | |
 //! | `page` | HTML pages and plots | |
 //! | `sockets` | sockets in the file system that only their owner may use | |
+//! | `serving` | clients of a socket, a thread each, bounded and joined | |
+//! | [`metrics`] | histograms and the page that Prometheus reads | `serving` |
 //! | [`parallel`] | the same work over many things, on some threads | |
 //! | [`audio`] | sources of samples: capture (hardware, looked after by a thread of its own), WAV (files), PCM (standard input); resampling | `units` |
 //! | [`features`] | samples to log-mel feature frames | `units` |
@@ -37,9 +40,11 @@
 //! | [`bundle`] | one model on disk: weights, configurations, provenance (files) | `model`, `features`, `detector` |
 //! | [`pipeline`] | the signal path as two pure stages | all above but `audio` |
 //! | [`events`] | the wake event and where it goes: a thread and a queue for each output | `audio`, `bundle`, `detector`, `files`, `sockets` |
+//! | [`systemd`] | what the service manager is told: ready, alive, what it does | `events` |
 //! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events` |
 //! | [`wyoming`] | a wake service of the Wyoming protocol | `audio`, `pipeline` |
-//! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events` |
+//! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events`, `metrics` |
+//! | `control` | questions and wishes over a socket, the status, the daemon's metrics | `daemon`, `serving` |
 //! | `dataset` | folders of recordings, speakers, rooms, mixes | `audio`, `features` |
 //! | `eval` | continuous streams, hits, misses, false accepts | `dataset`, `model`, `detector` |
 //! | `align` | where a trained network hears the words of recordings | `bundle`, `dataset`, `features` |
@@ -74,6 +79,8 @@ pub mod cli;
 #[cfg(feature = "train")]
 pub mod compare;
 pub mod config;
+#[cfg(unix)]
+pub mod control;
 pub mod daemon;
 #[cfg(feature = "train")]
 pub mod dataset;
@@ -84,8 +91,10 @@ pub mod eval;
 pub mod events;
 pub mod features;
 pub mod files;
+pub mod folders;
 pub mod kernels;
 pub mod label;
+pub mod metrics;
 pub mod model;
 pub mod names;
 #[cfg(feature = "train")]
@@ -93,7 +102,10 @@ pub mod page;
 pub mod parallel;
 pub mod pipeline;
 #[cfg(unix)]
+pub mod serving;
+#[cfg(unix)]
 pub mod sockets;
+pub mod systemd;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod units;

@@ -6,7 +6,7 @@ fn main() -> ExitCode {
     match tripword::cli::run() {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            eprintln!("tripword: {error:#}");
+            eprintln!("{}tripword: {error:#}", tripword::cli::error_prefix());
             ExitCode::FAILURE
         }
     }

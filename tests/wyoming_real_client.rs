@@ -7,23 +7,34 @@ mod common;
 mod binary;
 
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use binary::{send_signal, tripword};
+use binary::{run, send_signal, tripword};
 
 /// Where `tests/wyoming-venv` puts it.
 const PYTHON: &str = "target/wyoming-venv/bin/python";
 
+/// None, loudly, where nobody has made it.
+fn python() -> Option<PathBuf> {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(PYTHON);
+    if !python.exists() {
+        eprintln!("SKIPPED: {PYTHON} is missing; make it with tests/wyoming-venv");
+    }
+    python.exists().then_some(python)
+}
+
+/// The next address that the log tells of.
+fn address(log: &mut impl Iterator<Item = std::io::Result<String>>, before: &str) -> String {
+    let line = log.find(|line| line.as_ref().unwrap().contains(before)).unwrap().unwrap();
+    line.split_whitespace().find_map(|word| word.strip_prefix("address=")).unwrap().to_owned()
+}
+
 #[test]
 fn the_library_of_home_assistant_is_answered_and_finds_the_service() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = root.join(PYTHON);
-    if !python.exists() {
-        eprintln!("SKIPPED: {PYTHON} is missing; make it with tests/wyoming-venv");
-        return;
-    }
+    let Some(python) = python() else { return };
     let folder = tempfile::tempdir().unwrap();
     let mut service = tripword()
         .args(["wyoming", "--address", "tcp://127.0.0.1:0", "--set", "wyoming.announce=\"always\""])
@@ -33,8 +44,7 @@ fn the_library_of_home_assistant_is_answered_and_finds_the_service() {
         .spawn()
         .unwrap();
     let mut log = BufReader::new(service.stderr.take().unwrap()).lines();
-    let line = log.find(|line| line.as_ref().unwrap().contains("listening at")).unwrap().unwrap();
-    let uri = line.split_whitespace().find_map(|word| word.strip_prefix("address=")).unwrap().to_owned();
+    let uri = address(&mut log, "listening at");
     let client = Command::new(&python)
         .arg(root.join("tests/data/wyoming_client.py"))
         .arg(&uri)
@@ -57,4 +67,54 @@ fn the_library_of_home_assistant_is_answered_and_finds_the_service() {
     send_signal(&service, "TERM").unwrap();
     assert!(service.wait().unwrap().success());
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_daemons_own_microphone_is_given_to_clients_of_the_library() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    // Two words, of which the second comes when all clients are there.
+    let heard = folder.path().join("heard.wav");
+    let mut demo = hound::WavReader::open(root.join("assets/demo.wav")).unwrap();
+    let mut writer = hound::WavWriter::create(&heard, demo.spec()).unwrap();
+    demo.samples::<i16>().take(12 * 16_000).for_each(|sample| writer.write_sample(sample.unwrap()).unwrap());
+    writer.finalize().unwrap();
+    let labelled = run(tripword().args(["label", "--json"]).arg(&heard));
+    let expected: Vec<serde_json::Value> =
+        labelled.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((expected.len(), &expected[1]["word"]), (2, &serde_json::json!("smart_mirror")));
+
+    let mut service = tripword()
+        .args(["listen", "--real-time", "--wyoming", "sound", "--input"])
+        .arg(&heard)
+        .args(["--set", "wyoming.address=\"tcp://127.0.0.1:0\""])
+        .args(["--set", "wyoming.microphone_address=\"tcp://127.0.0.1:0\""])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut log = BufReader::new(service.stderr.take().unwrap()).lines();
+    let (wake, microphone) = (address(&mut log, "serving Wyoming"), address(&mut log, "serving Wyoming"));
+    let client = Command::new(&python)
+        .arg(root.join("tests/data/wyoming_microphone_client.py"))
+        .args([&wake, &microphone])
+        .arg(&heard)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&client.stdout).into_owned();
+    assert!(client.status.success(), "{told}{}", String::from_utf8_lossy(&client.stderr));
+    let time_ms = (expected[1]["time_s"].as_f64().unwrap() * 1000.0).round();
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [
+            "info tripword microphone 16000 2 1",
+            &format!("detection smart_mirror {time_ms} hall"),
+            "sound selected to the end",
+            "sound at once to the end",
+        ]
+    );
+    let rest: String = log.map(|line| line.unwrap() + "\n").collect();
+    assert!(service.wait().unwrap().success(), "{rest}");
+    assert!(rest.contains("\"n_lost_samples\":0,") && rest.contains("\"n_served\":3"), "{rest}");
 }

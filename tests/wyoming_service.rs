@@ -1,16 +1,20 @@
 //! The Wyoming service on real sockets, and what is wrong in other services.
 
-use std::io::{BufReader, Read, Write};
-use std::net::TcpStream;
+#[path = "common/wyoming.rs"]
+mod client;
+
+use std::io::{Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use client::{Client, s16};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use tripword::audio::history::AudioHistory;
 use tripword::audio::{ChannelChoice, read_to_end, resample::resample, wav::WavSource};
 use tripword::bundle::{Bundle, locate};
-use tripword::units::SampleRate;
-use tripword::wyoming::{Address, Event, Limits, Server, Session, read_event, write_event};
+use tripword::units::{Milliseconds, SampleRate};
+use tripword::wyoming::{Event, Microphone, Server, Service, Session};
 
 const DEMO: [&str; 6] = ["computer", "smart_mirror", "jarvis", "snowboy", "alexa", "view_glass"];
 
@@ -20,45 +24,15 @@ fn six_words() -> Arc<Bundle> {
 
 fn server(n_clients_most: usize) -> Server {
     let bundle = six_words();
-    Server::start(&"tcp://127.0.0.1:0".parse().unwrap(), Box::new(move || bundle.clone()), n_clients_most).unwrap()
+    let microphone =
+        Some(Microphone { history: AudioHistory::new(Milliseconds(1000)), given: tripword::wyoming::Given::Words });
+    let service = Service { model: Box::new(move || bundle.clone()), microphone, n_clients_most };
+    Server::start(&"tcp://127.0.0.1:0".parse().unwrap(), service).unwrap()
 }
 
 fn demo() -> Vec<f32> {
     let path = format!("{}/assets/demo.wav", env!("CARGO_MANIFEST_DIR"));
     read_to_end(&mut WavSource::open(path, ChannelChoice::Mix).unwrap()).unwrap()
-}
-
-fn s16(samples: &[f32]) -> Vec<u8> {
-    samples.iter().flat_map(|sample| ((sample * 32_767.0) as i16).to_le_bytes()).collect()
-}
-
-struct Client {
-    reader: BufReader<TcpStream>,
-    writer: TcpStream,
-}
-
-impl Client {
-    fn connect(server: &Server) -> Self {
-        let Address::Tcp(host, port) = server.address() else { panic!("{:?}", server.address()) };
-        let writer = TcpStream::connect((host.as_str(), *port)).unwrap();
-        writer.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        Self { reader: BufReader::new(writer.try_clone().unwrap()), writer }
-    }
-
-    fn say(&mut self, kind: &str, data: Value, payload: Vec<u8>) {
-        write_event(&mut self.writer, &Event { payload, ..Event::new(kind, data) }).unwrap();
-    }
-
-    fn hear(&mut self) -> Event {
-        read_event(&mut self.reader, Limits::default()).unwrap().expect("the service is still there")
-    }
-
-    fn play(&mut self, samples: &[f32]) {
-        let format = json!({ "rate": 16_000, "width": 2, "channels": 1 });
-        for chunk in samples.chunks(1024) {
-            self.say("audio-chunk", format.clone(), s16(chunk));
-        }
-    }
 }
 
 fn names(events: &[Event]) -> Vec<&str> {
@@ -255,8 +229,9 @@ fn whoever_sends_no_sound_is_told_of_the_microphone() {
         client.say("ping", json!({}), Vec::new());
         assert_eq!(client.hear().kind, "pong");
     }
-    server.tell_of_microphone("jarvis", 1);
-    server.tell_of_microphone("Snowboy", 2);
+    let teller = server.microphone_teller();
+    teller.tell("jarvis", 1);
+    teller.tell("Snowboy", 2);
     let told = asks.hear();
     assert_eq!(
         (&told.data["name"], &told.data["timestamp"], &told.data["context"]),

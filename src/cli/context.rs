@@ -1,6 +1,5 @@
 //! What every command needs: the configuration in force, the log, the model.
 
-use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use clap::Args;
 
 use crate::bundle::{Bundle, locate};
 use crate::config::{Layers, Origin, Settings};
+use crate::folders::{config_dir, data_dir};
 
 /// Flags of all commands.
 #[derive(Args)]
@@ -27,6 +27,8 @@ pub(super) struct GlobalArgs {
 /// The configuration in force.
 pub(super) struct Context {
     pub(super) layers: Layers,
+    /// The file that --config named.
+    pub(super) config: Option<PathBuf>,
 }
 
 impl GlobalArgs {
@@ -35,10 +37,7 @@ impl GlobalArgs {
         match &self.config {
             Some(path) => layers.merge_file(path)?,
             None => {
-                if let Some(path) = xdg_dir("CONFIGURATION_DIRECTORY", "XDG_CONFIG_HOME", ".config")
-                    .map(|dir| dir.join("config.toml"))
-                    .filter(|path| path.is_file())
-                {
+                if let Some(path) = config_dir().map(|dir| dir.join("config.toml")).filter(|path| path.is_file()) {
                     layers.merge_file(&path)?;
                 }
             }
@@ -52,15 +51,8 @@ impl GlobalArgs {
         if let Some(level) = &self.log {
             layers.set_text("log.level", &format!("{level:?}"), Origin::Flag("--log".into()))?;
         }
-        let settings = layers.settings()?;
-        // Fails only when a log is already there, as in tests.
-        let _ = tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_env_filter(tracing_subscriber::EnvFilter::new(&settings.log.level))
-            .with_target(false)
-            .with_ansi(std::io::stderr().is_terminal())
-            .try_init();
-        Ok(Context { layers })
+        super::log::start(&layers.settings()?.log.level);
+        Ok(Context { layers, config: self.config.clone() })
     }
 }
 
@@ -86,18 +78,5 @@ impl Context {
 
 /// Where a user's models live: `$XDG_DATA_HOME/tripword/models`.
 pub(super) fn models_dir() -> Option<PathBuf> {
-    xdg_dir("", "XDG_DATA_HOME", ".local/share").map(|dir| dir.join("models"))
-}
-
-/// The folder that systemd names, else the XDG folder, else its default below the home.
-fn xdg_dir(systemd_variable: &str, xdg_variable: &str, below_home: &str) -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    if !systemd_variable.is_empty()
-        && let Some(dir) = variable(systemd_variable)
-    {
-        return Some(dir);
-    }
-    variable(xdg_variable)
-        .or_else(|| variable("HOME").map(|home| home.join(below_home)))
-        .map(|dir| dir.join("tripword"))
+    data_dir().map(|dir| dir.join("models"))
 }

@@ -15,9 +15,11 @@ mod eval;
 mod hearing;
 mod label;
 mod listen;
+mod log;
 mod model;
 mod progress;
 mod quiet;
+mod service;
 mod signals;
 #[cfg(feature = "train")]
 mod train;
@@ -28,6 +30,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use context::GlobalArgs;
+pub use log::error_prefix;
 
 /// What the process ends with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +73,8 @@ enum Command {
     Listen(listen::ListenArgs),
     Label(label::LabelArgs),
     Wyoming(wyoming::WyomingArgs),
+    InstallService(service::InstallArgs),
+    UninstallService(service::UninstallArgs),
     #[cfg(feature = "train")]
     Train(Box<train::TrainArgs>),
     #[cfg(feature = "train")]
@@ -96,6 +101,8 @@ pub fn run() -> anyhow::Result<Outcome> {
         Command::Listen(args) => listen::run(&args, context),
         Command::Label(args) => label::run(&args, context),
         Command::Wyoming(args) => wyoming::run(&args, context),
+        Command::InstallService(args) => service::install(&args, context),
+        Command::UninstallService(args) => service::uninstall(&args),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, context),
         #[cfg(feature = "train")]

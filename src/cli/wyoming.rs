@@ -10,7 +10,7 @@ use super::context::Context;
 use super::hearing::HearingArgs;
 use super::signals::SignalWatch;
 use crate::config::{Announce, WyomingSettings};
-use crate::wyoming::{Address, Announcement, Server, serve_stdio};
+use crate::wyoming::{Address, Announcement, Server, Service, serve_stdio};
 
 /// Serve Home Assistant and other clients of the Wyoming protocol: they send sound and are told of words
 #[derive(Args)]
@@ -47,8 +47,12 @@ pub(super) fn run(args: &WyomingArgs, mut context: Context) -> Result<Outcome> {
     }
     let signals = SignalWatch::start()?;
     let model = Arc::clone(&bundle);
-    let server = Server::start(&address, Box::new(move || model.clone()), settings.max_clients as usize)
-        .with_context(|| format!("cannot listen at {address}"))?;
+    let service = Service {
+        model: Box::new(move || model.clone()),
+        microphone: None,
+        n_clients_most: settings.max_clients as usize,
+    };
+    let server = Server::start(&address, service).with_context(|| format!("cannot listen at {address}"))?;
     tracing::info!(address = %server.address(), "listening at");
     let announcement = announce(&settings, server.address());
     let signal = signals.received.recv();
@@ -59,7 +63,7 @@ pub(super) fn run(args: &WyomingArgs, mut context: Context) -> Result<Outcome> {
 }
 
 /// Tells the local network, if it is to be told. That it cannot be told is a warning: who knows the address can come.
-fn announce(settings: &WyomingSettings, address: &Address) -> Option<Announcement> {
+pub(super) fn announce(settings: &WyomingSettings, address: &Address) -> Option<Announcement> {
     let Address::Tcp(_, port) = address else { return None };
     let is_told = match settings.announce {
         Announce::Always => true,

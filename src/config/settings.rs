@@ -158,6 +158,22 @@ pub struct WyomingSettings {
     pub announce: Announce,
     /// Under which name; empty for the program's and the machine's.
     pub announce_name: String,
+    /// What clients are given of the microphone that `listen` hears.
+    pub microphone: GivenOfMicrophone,
+    /// Where whoever connects gets its sound, as text; empty for nowhere.
+    pub microphone_address: String,
+}
+
+/// What clients are given of the microphone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GivenOfMicrophone {
+    /// Nothing: `listen` does not serve them.
+    Nothing,
+    /// They are told of words.
+    Words,
+    /// They are told of words and get the sound, if they ask for it.
+    Sound,
 }
 
 /// When the local network is told of the service.

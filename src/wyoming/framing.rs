@@ -15,16 +15,17 @@ const VERSION: &str = "1.9.0";
 pub struct Limits {
     /// The first line with its end.
     pub header_bytes: usize,
-    /// The block of JSON after it.
+    /// The block of JSON after it, and the payload of what is no sound.
     pub data_bytes: usize,
-    /// The payload.
+    /// The payload of an `audio-chunk`. The service never holds so much: it hears it in pieces.
     pub payload_bytes: usize,
 }
 
 impl Default for Limits {
-    /// A header as long as the reference reads, and a payload of five minutes of 16 kHz, which some clients push at once.
+    /// A header of a quarter of what the reference reads, as JSON may take a hundred times its length in memory, and a payload of
+    /// eight minutes at 16 kHz, which some clients push at once.
     fn default() -> Self {
-        Self { header_bytes: 64 * 1024, data_bytes: 1024 * 1024, payload_bytes: 16 * 1024 * 1024 }
+        Self { header_bytes: 16 * 1024, data_bytes: 16 * 1024, payload_bytes: 16 * 1024 * 1024 }
     }
 }
 
@@ -66,6 +67,13 @@ struct Header {
 /// # Errors
 /// When it is malformed, longer than `limits`, or the connection fails.
 pub fn read_event(reader: &mut impl BufRead, limits: Limits) -> Result<Option<Event>, FramingError> {
+    let Some((mut event, n_payload_bytes)) = read_head(reader, limits)? else { return Ok(None) };
+    read_bytes(reader, n_payload_bytes, &mut event.payload)?;
+    Ok(Some(event))
+}
+
+/// The next message but for its payload, whose length comes with it and whose bytes come next.
+pub(super) fn read_head(reader: &mut impl BufRead, limits: Limits) -> Result<Option<(Event, usize)>, FramingError> {
     let header = loop {
         let mut line = Vec::new();
         let n_most = limits.header_bytes as u64;
@@ -85,34 +93,36 @@ pub fn read_event(reader: &mut impl BufRead, limits: Limits) -> Result<Option<Ev
     };
     let header: Header = serde_json::from_slice(&header).map_err(|error| FramingError::Header(error.to_string()))?;
     let mut data = header.data.unwrap_or_default();
-    let block = read_part(reader, "data", header.data_length, limits.data_bytes)?;
-    if !block.is_empty() {
+    let n_data_bytes = check_length("data", header.data_length, limits.data_bytes)?;
+    let payload_bytes = if header.kind == "audio-chunk" { limits.payload_bytes } else { limits.data_bytes };
+    let n_payload_bytes = check_length("payload", header.payload_length, payload_bytes)?;
+    if n_data_bytes > 0 {
+        let mut block = Vec::new();
+        read_bytes(reader, n_data_bytes, &mut block)?;
         let block: Map<String, Value> =
             serde_json::from_slice(&block).map_err(|error| FramingError::Header(format!("its data: {error}")))?;
         // The block's keys win.
         data.extend(block);
     }
-    let payload = read_part(reader, "payload", header.payload_length, limits.payload_bytes)?;
-    Ok(Some(Event { kind: header.kind, data, payload }))
+    Ok(Some((Event { kind: header.kind, data, payload: Vec::new() }, n_payload_bytes)))
 }
 
-fn read_part(
-    reader: &mut impl BufRead,
-    part: &'static str,
-    length: Option<u64>,
-    most: usize,
-) -> Result<Vec<u8>, FramingError> {
-    let length = length.unwrap_or(0);
-    if length > most as u64 {
-        return Err(FramingError::TooLong { part, found: length, most });
+fn check_length(part: &'static str, length: Option<u64>, most: usize) -> Result<usize, FramingError> {
+    let found = length.unwrap_or(0);
+    if found > most as u64 {
+        return Err(FramingError::TooLong { part, found, most });
     }
-    // Grows with what really comes, whatever was promised.
-    let mut bytes = Vec::new();
-    reader.by_ref().take(length).read_to_end(&mut bytes)?;
-    if (bytes.len() as u64) < length {
-        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    Ok(found as usize)
+}
+
+/// Replaces `bytes` by the next `length` bytes. They grow with what really comes, whatever was promised.
+pub(super) fn read_bytes(reader: &mut impl BufRead, length: usize, bytes: &mut Vec<u8>) -> io::Result<()> {
+    bytes.clear();
+    reader.by_ref().take(length as u64).read_to_end(bytes)?;
+    if bytes.len() < length {
+        return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    Ok(bytes)
+    Ok(())
 }
 
 /// Writes a message with one call, as the reference does: the data in a block of its own.
@@ -176,7 +186,7 @@ mod tests {
             (b"[1]\n", "not a Wyoming message"),
             (b"{\"type\":\"x\",\"data_length\":2}\n[]", "its data"),
             (b"{\"type\":\"x\",\"data_length\":-1}\n", "not a Wyoming message"),
-            (b"{\"type\":\"x\",\"payload_length\":99999999999}\n", "the payload is 99999999999 bytes"),
+            (b"{\"type\":\"x\",\"payload_length\":99999999999}\n", "the payload is 99999999999 bytes, at most 16384"),
             (b"{\"type\":\"x\",\"payload_length\":4}\nabc", "the connection broke"),
             (b"{\"type\":\"x\"", "the connection broke"),
         ] {
@@ -184,7 +194,7 @@ mod tests {
             assert!(message.contains(expected), "{message}");
         }
         let message = read(&[b' '; 70_000]).unwrap_err().to_string();
-        assert!(message.contains("the header is 65536 bytes"), "{message}");
+        assert!(message.contains("the header is 16384 bytes"), "{message}");
     }
 
     proptest! {

@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 
 use serde_json::{Value, json};
 
-use super::{AudioFormat, Event, info};
+use super::{AudioFormat, Event, Given, MICROPHONE_NAME, info};
 use crate::audio::ChannelChoice;
 use crate::audio::packets::PacketDecoder;
 use crate::audio::pcm::{PcmFormat, PcmSampleFormat};
@@ -17,12 +17,24 @@ use crate::units::SampleRate;
 /// What one client has said so far. `B` lends the model, which sessions share.
 pub struct Session<B> {
     bundle: B,
+    /// What clients may have of the daemon's microphone, where there is one.
+    microphone: Option<Given>,
     /// Which words it wants to be told of.
     is_wanted: Vec<bool>,
-    has_asked: bool,
+    /// What the client would have of the microphone.
+    wishes: Wishes,
     /// Given with `detect`, and given back with what is told.
     context: Option<Value>,
     stream: Option<Stream<B>>,
+}
+
+/// What a client would have of the daemon's microphone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Wishes {
+    /// It has asked for words: it is told of them while it sends no sound of its own.
+    pub(super) words: bool,
+    /// It is to get the sound.
+    pub(super) sound: bool,
 }
 
 /// Sound under way.
@@ -38,17 +50,26 @@ struct Stream<B> {
     has_told: bool,
 }
 
+/// A client's context of more JSON than this is not kept.
+const CONTEXT_BYTES_MOST: usize = 4096;
+
 impl<B: Borrow<Bundle> + Clone> Session<B> {
     /// A client that has said nothing yet: it wants to be told of all words.
     pub fn new(bundle: B) -> Self {
+        Self::beside_microphone(bundle, None)
+    }
+
+    /// A client of a daemon that gives of its own microphone.
+    pub fn beside_microphone(bundle: B, microphone: Option<Given>) -> Self {
         let n_words = bundle.borrow().manifest.words.len();
-        Self { bundle, is_wanted: vec![true; n_words], has_asked: false, context: None, stream: None }
+        let wishes = Wishes { words: false, sound: microphone == Some(Given::SoundToAll) };
+        Self { bundle, microphone, is_wanted: vec![true; n_words], wishes, context: None, stream: None }
     }
 
     /// Takes what the client says and hands each answer to `answer`, in order.
     pub fn handle(&mut self, event: &Event, answer: &mut dyn FnMut(Event)) {
         match event.kind.as_str() {
-            "describe" => answer(info(&self.bundle.borrow().manifest)),
+            "describe" => answer(info(&self.bundle.borrow().manifest, self.gives_sound())),
             "ping" => answer(Event { kind: "pong".into(), ..event.clone() }),
             "detect" => self.detect(event, answer),
             "audio-start" => match self.begin(event) {
@@ -57,23 +78,53 @@ impl<B: Borrow<Bundle> + Clone> Session<B> {
             },
             "audio-chunk" => self.hear(event, answer),
             "audio-stop" => self.finish(answer),
+            "select-program" => self.select(event, answer),
             // Of a newer protocol, or for another service.
             other => tracing::debug!(event = other, "not for a wake service"),
         }
     }
 
-    /// Whether the client has asked for the word of which `is_word` says so and sends no sound of its own, so that another microphone
-    /// hears for it; gives the context it asked with.
-    pub fn wants_of_microphone(&self, is_word: impl Fn(&str) -> bool) -> Option<Option<Value>> {
+    /// What the client would have of the microphone.
+    pub(super) fn wishes(&self) -> Wishes {
+        self.wishes
+    }
+
+    /// Whether the client has asked for `word` and sends no sound of its own, so that another microphone hears for it; gives the
+    /// context it asked with. Who asked for any word is told of one, too, that came with another model meanwhile.
+    pub fn wants_of_microphone(&self, word: &str) -> Option<Option<Value>> {
         let words = &self.bundle.borrow().manifest.words;
         let mut wanted = words.iter().zip(&self.is_wanted).filter(|(_, is_wanted)| **is_wanted);
-        let is_asked = self.has_asked && self.stream.is_none();
-        (is_asked && wanted.any(|(word, _)| is_word(&word.name))).then(|| self.context.clone())
+        let is_wanted =
+            self.is_wanted.iter().all(|is_wanted| *is_wanted) || wanted.any(|(known, _)| same_word(&known.name, word));
+        (self.wishes.words && self.stream.is_none() && is_wanted).then(|| self.context.clone())
+    }
+
+    fn gives_sound(&self) -> bool {
+        matches!(self.microphone, Some(Given::SoundToWhoSelects | Given::SoundToAll))
+    }
+
+    fn select(&mut self, event: &Event, answer: &mut dyn FnMut(Event)) {
+        // What else is selected is the only one of its kind.
+        if event.data.get("name").and_then(Value::as_str) != Some(MICROPHONE_NAME) {
+            return;
+        }
+        if self.gives_sound() {
+            self.wishes.sound = true;
+        } else {
+            let text = "the microphone's sound is not given away here; 'tripword listen --wyoming sound' would";
+            answer(Event::error("no-microphone", text));
+        }
     }
 
     fn detect(&mut self, event: &Event, answer: &mut dyn FnMut(Event)) {
-        self.has_asked = true;
+        self.wishes.words = true;
         self.context = event.data.get("context").filter(|context| !context.is_null()).cloned();
+        let n_bytes = self.context.as_ref().map_or(0, |context| context.to_string().len());
+        if n_bytes > CONTEXT_BYTES_MOST {
+            self.context = None;
+            let text = format!("the context is {n_bytes} bytes of JSON; at most {CONTEXT_BYTES_MOST} are given back");
+            answer(Event::error("context-too-long", &text));
+        }
         let words = &self.bundle.borrow().manifest.words;
         let Some(Value::Array(names)) = event.data.get("names").filter(|names| **names != json!([])) else {
             self.is_wanted.fill(true);

@@ -220,3 +220,24 @@ fn events_that_cannot_be_written_are_a_failure() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("could not be delivered"), "{stderr}");
 }
+
+#[test]
+fn the_microphones_sound_is_not_given_away_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 1.0);
+    let listen = |extra: &[&str]| {
+        let mut command = tripword();
+        command.args(["listen", "--set", "wyoming.address=\"tcp://127.0.0.1:0\"", "--model"]).arg(&model);
+        run(command.arg("--input").arg(&wav).args(extra))
+    };
+    let place = ["--set", "wyoming.microphone_address=\"tcp://127.0.0.1:0\""];
+    for extra in [&place[..], &[&place[..], &["--wyoming"]].concat()] {
+        let ran = listen(extra);
+        assert!(ran.code == 1 && ran.stderr.contains("does not give the sound away"), "{}", ran.stderr);
+    }
+    let served = |ran: &Ran| ran.stderr.matches("serving Wyoming").count();
+    let (without, with) = (listen(&[]), listen(&["--wyoming"]));
+    assert_eq!((without.code, served(&without), with.code, served(&with)), (0, 0, 0, 1), "{}", with.stderr);
+    assert_eq!(listen(&["--wyoming", "everything"]).code, 2);
+}

@@ -20,6 +20,7 @@ mod microphone;
 mod misc;
 #[cfg(feature = "train")]
 mod recorded_speech;
+mod service;
 #[cfg(feature = "train")]
 mod streams;
 #[cfg(feature = "train")]

@@ -12,6 +12,8 @@ use tripword::units::SampleRate;
 pub(crate) fn tripword() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tripword"));
     command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_DATA_HOME", "/nonexistent").env_remove("RUST_LOG");
+    // Where the tests are a service themselves.
+    command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("JOURNAL_STREAM");
     command
 }
 
