@@ -28,6 +28,8 @@
 //! | [`names`] | when two spellings mean one word | |
 //! | `page` | HTML pages and plots | |
 //! | `sockets` | sockets in the file system that only their owner may use | |
+//! | `serving` | clients of a socket, a thread each, bounded and joined | |
+//! | [`metrics`] | histograms and the page that Prometheus reads | `serving` |
 //! | [`parallel`] | the same work over many things, on some threads | |
 //! | [`audio`] | sources of samples: capture (hardware), WAV (files), PCM (standard input); resampling | `units` |
 //! | [`features`] | samples to log-mel feature frames | `units` |
@@ -39,7 +41,8 @@
 //! | [`events`] | the wake event and its sinks | `bundle`, `detector` |
 //! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events` |
 //! | [`wyoming`] | a wake service of the Wyoming protocol | `audio`, `pipeline` |
-//! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events` |
+//! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events`, `metrics` |
+//! | `control` | questions and wishes over a socket, the status, the daemon's metrics | `daemon`, `serving` |
 //! | `dataset` | folders of recordings, speakers, rooms, mixes | `audio`, `features` |
 //! | `eval` | continuous streams, hits, misses, false accepts | `dataset`, `model`, `detector` |
 //! | `align` | where a trained network hears the words of recordings | `bundle`, `dataset`, `features` |
@@ -73,6 +76,8 @@ pub mod cli;
 #[cfg(feature = "train")]
 pub mod compare;
 pub mod config;
+#[cfg(unix)]
+pub mod control;
 pub mod daemon;
 #[cfg(feature = "train")]
 pub mod dataset;
@@ -85,12 +90,15 @@ pub mod features;
 pub mod files;
 pub mod kernels;
 pub mod label;
+pub mod metrics;
 pub mod model;
 pub mod names;
 #[cfg(feature = "train")]
 pub mod page;
 pub mod parallel;
 pub mod pipeline;
+#[cfg(unix)]
+pub mod serving;
 #[cfg(unix)]
 pub mod sockets;
 #[cfg(feature = "train")]

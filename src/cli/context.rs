@@ -11,7 +11,7 @@ use crate::bundle::{Bundle, locate};
 use crate::config::{Layers, Origin, Settings};
 
 /// Flags of all commands.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct GlobalArgs {
     /// Configuration file [default: $XDG_CONFIG_HOME/tripword/config.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
@@ -25,23 +25,37 @@ pub(super) struct GlobalArgs {
 }
 
 /// The configuration in force.
+#[derive(Clone)]
 pub(super) struct Context {
     pub(super) layers: Layers,
+    /// Where the configuration file is, or would be.
+    pub(super) config_file: Option<PathBuf>,
+    args: GlobalArgs,
 }
 
 impl GlobalArgs {
+    /// Reads the configuration and starts the log.
     pub(super) fn context(&self) -> Result<Context> {
+        let context = self.read()?;
+        let settings = context.settings()?;
+        // Fails only when a log is already there, as in tests.
+        let _ = tracing_subscriber::fmt()
+            .with_writer(std::io::stderr)
+            .with_env_filter(tracing_subscriber::EnvFilter::new(&settings.log.level))
+            .with_target(false)
+            .with_ansi(std::io::stderr().is_terminal())
+            .try_init();
+        Ok(context)
+    }
+
+    fn read(&self) -> Result<Context> {
         let mut layers = Layers::default();
-        match &self.config {
-            Some(path) => layers.merge_file(path)?,
-            None => {
-                if let Some(path) = xdg_dir("CONFIGURATION_DIRECTORY", "XDG_CONFIG_HOME", ".config")
-                    .map(|dir| dir.join("config.toml"))
-                    .filter(|path| path.is_file())
-                {
-                    layers.merge_file(&path)?;
-                }
-            }
+        let usual =
+            || xdg_dir("CONFIGURATION_DIRECTORY", "XDG_CONFIG_HOME", ".config").map(|dir| dir.join("config.toml"));
+        let config_file = self.config.clone().or_else(usual);
+        // One that was named must be there.
+        if let Some(path) = config_file.as_ref().filter(|path| self.config.is_some() || path.is_file()) {
+            layers.merge_file(path)?;
         }
         for assignment in &self.set {
             let (key, value) = assignment
@@ -52,19 +66,16 @@ impl GlobalArgs {
         if let Some(level) = &self.log {
             layers.set_text("log.level", &format!("{level:?}"), Origin::Flag("--log".into()))?;
         }
-        let settings = layers.settings()?;
-        // Fails only when a log is already there, as in tests.
-        let _ = tracing_subscriber::fmt()
-            .with_writer(std::io::stderr)
-            .with_env_filter(tracing_subscriber::EnvFilter::new(&settings.log.level))
-            .with_target(false)
-            .with_ansi(std::io::stderr().is_terminal())
-            .try_init();
-        Ok(Context { layers })
+        Ok(Context { layers, config_file, args: self.clone() })
     }
 }
 
 impl Context {
+    /// The configuration as it is now, before the flags of the command.
+    pub(super) fn read_anew(&self) -> Result<Self> {
+        self.args.read()
+    }
+
     /// Sets a key from a flag.
     pub(super) fn set_flag(&mut self, flag: &str, key: &str, value: impl Into<toml::Value>) -> Result<()> {
         Ok(self.layers.set(key, value.into(), Origin::Flag(flag.into()))?)
@@ -87,6 +98,20 @@ impl Context {
 /// Where a user's models live: `$XDG_DATA_HOME/tripword/models`.
 pub(super) fn models_dir() -> Option<PathBuf> {
     xdg_dir("", "XDG_DATA_HOME", ".local/share").map(|dir| dir.join("models"))
+}
+
+/// Where sockets live: `$XDG_RUNTIME_DIR/tripword`, or, on a machine without that, a folder in the user's home.
+pub(super) fn runtime_dir() -> Option<PathBuf> {
+    xdg_dir("RUNTIME_DIRECTORY", "XDG_RUNTIME_DIR", ".local/state")
+}
+
+/// The control socket of these settings; none if there is to be none, or no place for the usual one.
+pub(super) fn control_socket(settings: &Settings) -> Option<PathBuf> {
+    match settings.control.socket.as_str() {
+        "" => None,
+        "auto" => Some(runtime_dir()?.join("control.sock")),
+        path => Some(path.into()),
+    }
 }
 
 /// The folder that systemd names, else the XDG folder, else its default below the home.

@@ -9,6 +9,7 @@ mod compare;
 mod completions;
 mod config;
 mod context;
+mod ctl;
 mod devices;
 #[cfg(feature = "train")]
 mod eval;
@@ -50,6 +51,7 @@ impl From<Outcome> for ExitCode {
 const AFTER_HELP: &str = "\
 Examples:
   tripword listen                                   print a JSON line whenever a word is said
+  tripword ctl status                               how a listening tripword does; see 'tripword ctl --help'
   tripword label talk.wav                           find the words in a file
   tripword train my-recordings --out my-word        train on your own clips
   tripword listen --model my-word                   listen for them
@@ -70,6 +72,7 @@ enum Command {
     Listen(listen::ListenArgs),
     Label(label::LabelArgs),
     Wyoming(wyoming::WyomingArgs),
+    Ctl(ctl::CtlArgs),
     #[cfg(feature = "train")]
     Train(Box<train::TrainArgs>),
     #[cfg(feature = "train")]
@@ -96,6 +99,7 @@ pub fn run() -> anyhow::Result<Outcome> {
         Command::Listen(args) => listen::run(&args, context),
         Command::Label(args) => label::run(&args, context),
         Command::Wyoming(args) => wyoming::run(&args, context),
+        Command::Ctl(args) => ctl::run(&args, &context),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, context),
         #[cfg(feature = "train")]

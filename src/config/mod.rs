@@ -10,8 +10,8 @@ mod settings;
 pub use error::ConfigError;
 pub use layers::{Layers, Origin};
 pub use settings::{
-    Announce, InputSettings, LabelSettings, LogSettings, ModelSettings, Override, Settings, TriggerSettings,
-    WyomingSettings,
+    Announce, ControlSettings, InputSettings, LabelSettings, LogSettings, MetricsSettings, ModelSettings, Override,
+    Settings, TriggerSettings, WyomingSettings,
 };
 
 /// The defaults, as text: every key with its unit, range and effect.

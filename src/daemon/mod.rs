@@ -2,8 +2,8 @@
 //!
 //! `source → [feature thread] → FeatureBlock → [inference thread] → WakeEvent → [event thread] → sinks`
 //!
-//! Beside the flow lies what may be changed meanwhile ([`Controls`]), what has happened so far ([`Stats`]), and the last seconds of
-//! sound ([`AudioHistory`]).
+//! Beside the flow lies what may be changed meanwhile ([`Controls`]), what has happened so far ([`Stats`]), the words' scores ([`Scores`]),
+//! the last events ([`RecentEvents`]), and the last seconds of sound ([`AudioHistory`]).
 //!
 //! **Shutdown is drop order.** Dropping the source's stop handle ends the source; the feature thread then sends what the end
 //! of the stream completes, returns, and drops its sender; the inference thread drains its channel, returns, and drops
@@ -18,6 +18,8 @@ mod controls;
 mod event_thread;
 mod feature_thread;
 mod inference_thread;
+mod recent;
+mod scores;
 mod stats;
 mod thread;
 
@@ -27,7 +29,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
-pub use controls::{ControlError, Controls, WordControl};
+pub use controls::{ControlError, Controls, Mute, WordControl};
+pub use recent::{EventFollower, FollowedEvent, RECENT_EVENTS, RecentEvents};
+pub use scores::{RECENT_S, Scores, WordScores};
 pub use stats::{Stats, Summary};
 
 use crate::audio::history::AudioHistory;
@@ -103,6 +107,8 @@ pub struct Daemon {
     patience: Option<Sender<()>>,
     finished: Receiver<()>,
     controls: Controls,
+    scores: Scores,
+    recent: RecentEvents,
     stats: Arc<Stats>,
 }
 
@@ -130,6 +136,8 @@ impl Daemon {
 
         let event_thread = event_thread::start(sinks, events, finished_sender, stats.clone())?;
         let controls = Controls::new(bundle.clone());
+        let scores = Scores::new(&bundle);
+        let recent = RecentEvents::default();
         let inference_wiring = inference_thread::Wiring {
             heard,
             recycled: recycled_sender,
@@ -140,6 +148,8 @@ impl Daemon {
             history: history.clone(),
             heartbeat,
             source_name,
+            scores: scores.clone(),
+            recent: recent.clone(),
             stats: stats.clone(),
         };
         let inference_thread = inference_thread::start(inference_wiring, bundle.clone())?;
@@ -159,6 +169,8 @@ impl Daemon {
             patience: Some(patience),
             finished,
             controls,
+            scores,
+            recent,
             stats,
         })
     }
@@ -166,6 +178,16 @@ impl Daemon {
     /// What may change while it listens.
     pub fn controls(&self) -> &Controls {
         &self.controls
+    }
+
+    /// What the model makes of each word.
+    pub fn scores(&self) -> &Scores {
+        &self.scores
+    }
+
+    /// The last events.
+    pub fn recent_events(&self) -> &RecentEvents {
+        &self.recent
     }
 
     /// Disconnects once the last event is delivered, because the stream ended or no sink takes events any more.
@@ -184,6 +206,7 @@ impl Daemon {
         drop(self.patience.take());
         let result = self.feature_thread.take().map_or(Ok(()), JoinOnDrop::join);
         drop(self.inference_thread.take());
+        self.recent.finish();
         // Unless it has caught up meanwhile.
         if let Some(thread) = self.event_thread.take()
             && is_stuck

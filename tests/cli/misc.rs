@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let mut commands = vec!["listen", "label", "devices", "model", "config", "completions"];
+    let mut commands = vec!["listen", "label", "ctl", "devices", "model", "config", "completions"];
     if cfg!(feature = "train") {
         commands.extend(["train", "eval"]);
     }

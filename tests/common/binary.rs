@@ -12,6 +12,8 @@ use tripword::units::SampleRate;
 pub(crate) fn tripword() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tripword"));
     command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_DATA_HOME", "/nonexistent").env_remove("RUST_LOG");
+    // Where no folder can be made: no control socket, unless a test gives it a place.
+    command.env("XDG_RUNTIME_DIR", "/dev/null").env_remove("RUNTIME_DIRECTORY");
     command
 }
 

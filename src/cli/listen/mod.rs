@@ -1,6 +1,9 @@
 //! `tripword listen`
 
+mod control;
 mod input;
+mod reload;
+mod watch;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
@@ -20,7 +23,7 @@ use crate::units::Milliseconds;
 const HISTORY: Milliseconds = Milliseconds(6000);
 
 /// Listen, and print one JSON object a line whenever a word is said
-#[derive(Args)]
+#[derive(Args, Clone)]
 #[command(after_help = "Examples:
   tripword listen
   tripword listen --model my-word --input 'USB Microphone' | while read -r event; do …; done
@@ -55,30 +58,50 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
     let settings = context.settings()?;
     let bundle = context.load_model()?;
     bundle.check_listens(&bundle.manifest.name)?;
-    let signals = SignalWatch::start()?;
+    let signals = SignalWatch::start_with_hang_ups()?;
     let opened = open_input(args.input.as_deref(), args.real_time, &settings)?;
     let words: Vec<&str> = bundle.manifest.words.iter().map(|word| word.name.as_str()).collect();
     tracing::info!(input = opened.source.name(), model = bundle.manifest.name, words = words.join(", "), "listening");
     let capture = opened.capture;
+    let socket = control::bind_socket(&settings, capture.is_some())?;
+    let source_name = opened.source.name().to_owned();
+    let history = AudioHistory::new(HISTORY);
     let daemon = Daemon::start(Setup {
         source: opened.source,
         stop_handle: opened.stop_handle,
         bundle: bundle.clone(),
         sinks: vec![Box::new(JsonLines::new(std::io::stdout()))],
         overflow: opened.overflow,
-        history: AudioHistory::new(HISTORY),
+        history: history.clone(),
         heartbeat: Box::new(|| {}),
     })
     .context("cannot start the threads")?;
+    let setup = control::Setup {
+        socket,
+        history,
+        ask_for_device: control::no_other_device(&source_name),
+        parts: vec![
+            Box::new(control::Input { name: source_name.clone(), capture: capture.clone() }),
+            Box::new(control::StandardOutput),
+        ],
+        source_name,
+        read_anew: read_anew(args, &context),
+        hooks: reload::Hooks::default(),
+    };
+    let control = control::Control::start(&daemon, &context, &settings, setup)?;
     // If the sinks end before they are told to, the stream is over or their readers have left.
-    let readers_left = select! {
-        recv(signals.received) -> signal => {
-            tracing::info!(signal = signal.unwrap_or_default(), "stopping");
-            false
+    let readers_left = loop {
+        select! {
+            recv(signals.received) -> signal => {
+                tracing::info!(signal = signal.unwrap_or_default(), "stopping");
+                break false;
+            }
+            recv(signals.hang_ups) -> _ => control.reload(),
+            recv(daemon.finished()) -> _ => break true,
         }
-        recv(daemon.finished()) -> _ => true,
     };
     let (summary, result) = daemon.stop();
+    drop(control);
     if let Some(capture) = capture {
         let counts = capture.counts();
         tracing::info!(
@@ -97,6 +120,16 @@ pub(super) fn run(args: &ListenArgs, mut context: Context) -> Result<Outcome> {
         bail!("{n_lost} of {} events could not be delivered", summary.n_events);
     }
     Ok(Outcome::Success)
+}
+
+/// Reads the configuration as this command did at its start.
+fn read_anew(args: &ListenArgs, context: &Context) -> reload::ReadAnew {
+    let (args, context) = (args.clone(), context.clone());
+    Box::new(move || {
+        let mut context = context.read_anew()?;
+        apply_flags(&args, &mut context)?;
+        Ok(context)
+    })
 }
 
 fn apply_flags(args: &ListenArgs, context: &mut Context) -> Result<()> {
