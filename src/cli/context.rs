@@ -48,6 +48,11 @@ impl GlobalArgs {
         Ok(context)
     }
 
+    /// Neither the file nor the flags.
+    pub(super) fn context_of_defaults(&self) -> Context {
+        Context { layers: Layers::default(), config_file: None, args: self.clone() }
+    }
+
     fn read(&self) -> Result<Context> {
         let mut layers = Layers::default();
         let usual =

@@ -94,7 +94,14 @@ enum Command {
 /// Whatever the command could not do, with its causes.
 pub fn run() -> anyhow::Result<Outcome> {
     let cli = Cli::parse();
-    let context = cli.global.context()?;
+    let context = match (cli.global.context(), &cli.command) {
+        // A listener goes on as it was when its file is broken, and can be asked about that.
+        (Err(error), Command::Ctl(_)) => {
+            eprintln!("tripword: {error:#}; looking for the control socket at its usual place");
+            cli.global.context_of_defaults()
+        }
+        (context, _) => context?,
+    };
     match cli.command {
         Command::Listen(args) => listen::run(&args, context),
         Command::Label(args) => label::run(&args, context),

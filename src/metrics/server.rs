@@ -19,7 +19,7 @@ pub type PageOfNow = Box<dyn Fn() -> String + Send + Sync>;
 /// A running server. Dropping it joins its threads.
 pub struct MetricsServer {
     address: SocketAddr,
-    _service: Service<TcpStream>,
+    service: Service<TcpStream>,
 }
 
 impl MetricsServer {
@@ -40,7 +40,12 @@ impl MetricsServer {
             // It is not waited for, whether it takes the answer or not.
             let _ = respond(&mut connection, "503 Service Unavailable", "text/plain", "too many readers\n", true);
         });
-        Ok(Self { address, _service: Service::start("tw-metrics", listener, BOUNDS, serve, turn_away)? })
+        Ok(Self { address, service: Service::start("tw-metrics", listener, BOUNDS, serve, turn_away)? })
+    }
+
+    /// Readers that are connected now.
+    pub fn n_readers(&self) -> usize {
+        self.service.n_clients()
     }
 
     /// Where it listens; the port is the one that was found.
@@ -90,4 +95,42 @@ fn respond(connection: &mut TcpStream, status: &str, kind: &str, body: &str, wit
         response.push_str(body);
     }
     connection.write_all(response.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn get(address: SocketAddr, request: &str) -> String {
+        let mut connection = TcpStream::connect(address).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        // What was written too much may cut the answer's end off.
+        let _ = connection.read_to_end(&mut answer);
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[test]
+    fn readers_who_never_ask_are_bounded_and_do_not_hold_up_the_end() {
+        let server = MetricsServer::start("127.0.0.1:0", Box::new(|| "x 1\n".to_owned())).unwrap();
+        let request = "GET /metrics?x HTTP/1.1\r\n\r\n";
+        assert!(get(server.address(), request).ends_with("\r\n\r\nx 1\n"));
+        let head = get(server.address(), "HEAD /metrics HTTP/1.1\r\n\r\n");
+        assert!(head.contains("Content-Length: 4\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+        let began = Instant::now();
+        while server.n_readers() > 0 {
+            assert!(began.elapsed() < Duration::from_secs(20), "who was answered stays");
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+        let silent: Vec<TcpStream> =
+            (0..BOUNDS.n_clients).map(|_| TcpStream::connect(server.address()).unwrap()).collect();
+        // They come in in their order.
+        assert!(get(server.address(), request).starts_with("HTTP/1.1 503"));
+        let began = Instant::now();
+        drop(server);
+        assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+        drop(silent);
+    }
 }
