@@ -1,6 +1,6 @@
 //! `tripword ctl` with a listener on the other side.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -94,7 +94,7 @@ fn each_command_does_what_it_says_in_words_and_in_json() {
     };
     said(
         &["status"],
-        &["listens to -", "model random", "alpha", "threshold", "events to standard output", "sent to", "this user"],
+        &["listens to -", "model random", "alpha", "threshold", "events sent to standard output", "sent to this user"],
     );
     said(&["mute", "--for", "1h 30m"], &["muted for 1 h 29 min"]);
     said(&["status"], &["muted for 1 h 29 min"]);

@@ -153,7 +153,9 @@ fn part(name: &str, value: &Value) -> Vec<String> {
     match value {
         Value::Array(values) => values.iter().flat_map(|value| part(name, value)).collect(),
         Value::Object(fields) => {
-            let told = fields.iter().filter(|(_, value)| !value.is_null());
+            // Its name first, as people do.
+            let (names, others): (Vec<_>, Vec<_>) = fields.iter().partition(|(key, _)| *key == "name");
+            let told = names.into_iter().chain(others).filter(|(_, value)| !value.is_null());
             let fields: Vec<String> =
                 told.map(|(key, value)| format!("{}: {}", key.replace('_', " "), plain(value))).collect();
             vec![format!("{name}: {}", fields.join(", "))]

@@ -177,7 +177,7 @@ mod tests {
         let before = Layers::default();
         let mut after = before.clone();
         for (key, value) in [
-            ("input.channel", "1"),
+            ("input.channel", "\"1\""),
             ("log.level", "debug"),
             ("model.path", "other"),
             ("trigger.words.alexa.threshold", "0.3"),

@@ -33,9 +33,8 @@ impl FileWatch {
         changed: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (stop, stopped) = bounded(0);
-        let mut seen = Seen::default();
         // Before the thread runs: what changes from now on is a change.
-        seen.look(files());
+        let seen = look(files());
         let body = move || watch(&files, &changed, seen, &stopped);
         let thread = Builder::new().name("tw-files".to_owned()).spawn(body)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
@@ -59,44 +58,59 @@ fn watch(files: &impl Fn() -> Vec<PathBuf>, changed: &impl Fn(), mut seen: Seen,
     loop {
         // Looked at only once the folders are watched: what changes in between is not missed.
         folders.watch_those_of(&files(), &sender);
-        if seen.look(files()) {
-            changed();
+        if has_changed(&seen, &look(files())) {
+            if !wait_until_quiet(&occasions, stopped) {
+                return;
+            }
+            let now = look(files());
+            let is_news = has_changed(&seen, &now);
+            seen = now;
+            if is_news {
+                changed();
+            }
+            // Other files may count from now on.
+            for (path, stamp) in look(files()) {
+                seen.entry(path).or_insert(stamp);
+            }
             continue;
         }
         let is_watching = folders.watcher.is_some();
         let look_again = if is_watching { crossbeam_channel::never() } else { crossbeam_channel::after(LOOK_EVERY) };
         select! {
             recv(occasions) -> _ => {}
-            recv(look_again) -> _ => continue,
+            recv(look_again) -> _ => {}
             recv(stopped) -> _ => return,
-        }
-        let began = Instant::now();
-        while began.elapsed() < PATIENCE {
-            match stopped.recv_timeout(QUIET) {
-                Err(RecvTimeoutError::Timeout) if occasions.try_recv().is_ok() => {}
-                Err(RecvTimeoutError::Timeout) => break,
-                _ => return,
-            }
         }
     }
 }
 
-/// What was last seen of each file; nothing of one that is not there.
-#[derive(Default)]
-struct Seen(BTreeMap<PathBuf, Option<(SystemTime, u64, u64)>>);
-
-impl Seen {
-    /// Looks at `files`; gives whether one that was looked at before has changed.
-    fn look(&mut self, files: Vec<PathBuf>) -> bool {
-        let look = |path: &Path| {
-            let metadata = std::fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len(), identity(&metadata)))
-        };
-        let now: BTreeMap<_, _> = files.into_iter().map(|path| (path.clone(), look(&path))).collect();
-        let has_changed = now.iter().any(|(path, now)| self.0.get(path).is_some_and(|before| before != now));
-        self.0 = now;
-        has_changed
+/// Waits until nothing has changed for a while, but not for ever; gives whether to go on.
+fn wait_until_quiet(occasions: &Receiver<()>, stopped: &Receiver<()>) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        match stopped.recv_timeout(QUIET) {
+            Err(RecvTimeoutError::Timeout) if occasions.try_recv().is_ok() => {}
+            Err(RecvTimeoutError::Timeout) => break,
+            _ => return false,
+        }
     }
+    true
+}
+
+/// What was last seen of each file; nothing of one that is not there.
+type Seen = BTreeMap<PathBuf, Option<(SystemTime, u64, u64)>>;
+
+fn look(files: Vec<PathBuf>) -> Seen {
+    let stamp = |path: &Path| {
+        let metadata = std::fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len(), identity(&metadata)))
+    };
+    files.into_iter().map(|path| (path.clone(), stamp(&path))).collect()
+}
+
+/// Whether one that was seen before is another now.
+fn has_changed(before: &Seen, now: &Seen) -> bool {
+    now.iter().any(|(path, now)| before.get(path).is_some_and(|before| before != now))
 }
 
 fn identity(metadata: &Metadata) -> u64 {
