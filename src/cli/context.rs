@@ -43,6 +43,8 @@ impl GlobalArgs {
             .with_writer(std::io::stderr)
             .with_env_filter(tracing_subscriber::EnvFilter::new(&settings.log.level))
             .with_target(false)
+            // When the terminal was closed, there is nowhere to say that nothing can be said.
+            .log_internal_errors(false)
             .with_ansi(std::io::stderr().is_terminal())
             .try_init();
         Ok(context)

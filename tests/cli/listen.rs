@@ -220,3 +220,23 @@ fn events_that_cannot_be_written_are_a_failure() {
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(stderr.contains("could not be delivered"), "{stderr}");
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hang_up_reloads_unless_it_is_that_of_the_terminal() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: python3, which makes a terminal, is missing");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 60.0);
+    let listener = tripword();
+    let mut command = Command::new("python3");
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/terminal_closed.py")).arg(listener.get_program());
+    for (name, value) in listener.get_envs() {
+        value.map(|value| command.env(name, value));
+    }
+    let ran = run(command.args(["listen", "--real-time", "--model"]).arg(model).arg("--input").arg(wav));
+    assert_eq!(ran.stdout, "read anew None\nended with 0\n", "{}", ran.stderr);
+}
