@@ -151,7 +151,9 @@ mod tests {
         history.push(&tone(0.1, 1600));
         let quiet = next_level(&mut meter);
         assert!((quiet.rms_dbfs + 40.0).abs() < 0.1 && quiet.snr_db == 0.0 && quiet.time_s == 0.1, "{quiet:?}");
-        (0..9).for_each(|_| drop(next_level(&mut meter)));
+        for _ in 0..9 {
+            next_level(&mut meter);
+        }
         let loud = next_level(&mut meter);
         assert!((loud.rms_dbfs + 20.0).abs() < 0.1 && (loud.peak_dbfs + 20.0).abs() < 0.1, "{loud:?}");
         assert!((loud.background_dbfs + 40.0).abs() < 0.1 && (loud.snr_db - 20.0).abs() < 0.1, "{loud:?}");

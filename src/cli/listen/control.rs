@@ -93,7 +93,7 @@ pub(super) fn bind_socket(settings: &Settings, is_microphone: bool) -> Result<Op
     };
     match ControlSocket::bind(&path) {
         Ok(socket) => Ok(Some(socket)),
-        Err(error) if error.kind() == ErrorKind::AddrInUse && !(is_usual && !is_microphone) => Err(anyhow!(
+        Err(error) if error.kind() == ErrorKind::AddrInUse && (is_microphone || !is_usual) => Err(anyhow!(
             "another tripword listens already and has the control socket {}; 'tripword ctl status' shows it. To let both listen, give \
              this one another socket (--set control.socket=PATH) or none (--set 'control.socket=\"\"')",
             path.display()
