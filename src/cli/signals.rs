@@ -37,7 +37,8 @@ impl SignalWatch {
         let thread = Builder::new().name("tw-signals".into()).spawn(move || {
             let mut is_first = true;
             for signal in signals.forever() {
-                if signal == SIGHUP && !(had_terminal && !has_terminal()) {
+                let terminal_was_closed = || had_terminal && !has_terminal();
+                if signal == SIGHUP && !terminal_was_closed() {
                     let _ = hang_up_sender.try_send(());
                     continue;
                 }

@@ -13,12 +13,17 @@ use crate::audio::history::AudioHistory;
 use crate::daemon::{Controls, Daemon, RECENT_EVENTS, RecentEvents, Scores, Stats};
 use crate::metrics::Page;
 
+/// Listens to the device of an id or name; gives what is done about it, or why nothing is.
+pub type AskForDevice = Box<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
+/// Reads configuration and model anew.
+pub type Reload = Box<dyn Fn() -> Result<Reloaded, String> + Send + Sync>;
+
 /// What only the one who put the daemon together can do.
 pub struct Doors {
-    /// Listens to the device of this id or name; gives what is done about it.
-    pub ask_for_device: Box<dyn Fn(&str) -> Result<String, String> + Send + Sync>,
-    /// Reads configuration and model anew.
-    pub reload: Box<dyn Fn() -> Result<Reloaded, String> + Send + Sync>,
+    /// See [`AskForDevice`].
+    pub ask_for_device: AskForDevice,
+    /// See [`Reload`].
+    pub reload: Reload,
 }
 
 /// Knows the answers. Any number of threads may ask at a time.

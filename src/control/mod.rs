@@ -18,7 +18,7 @@ mod server;
 mod status;
 
 pub use client::{Client, ClientError};
-pub use desk::{Desk, Doors};
+pub use desk::{AskForDevice, Desk, Doors, Reload};
 pub use meter::Level;
 pub use part::{Flow, FlowKind, Part};
 pub use reply::{Reloaded, Reply};

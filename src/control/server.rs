@@ -140,16 +140,18 @@ fn tell_events(connection: &mut UnixStream, desk: &Desk, n_events: usize, follow
     for past in last {
         tell(connection, &event(&past))?;
     }
-    while follow {
+    if !follow {
+        return tell(connection, &Reply::End {});
+    }
+    loop {
         match follower.next(FOLLOWER_PATIENCE) {
             FollowedEvent::Event(next) => tell(connection, &event(&next))?,
             FollowedEvent::Lost(n_events) => tell(connection, &Reply::Lost { n_events })?,
             FollowedEvent::TimedOut if has_left(connection) => return Ok(()),
             FollowedEvent::TimedOut => {}
-            FollowedEvent::End => break,
+            FollowedEvent::End => return tell(connection, &Reply::End {}),
         }
     }
-    tell(connection, &Reply::End {})
 }
 
 /// How loud it is, until the client leaves or the stream ends.

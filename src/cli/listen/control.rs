@@ -12,7 +12,7 @@ use crate::audio::capture::CaptureCounters;
 use crate::audio::history::AudioHistory;
 use crate::cli::context::{Context, control_socket};
 use crate::config::Settings;
-use crate::control::{ControlServer, ControlSocket, Desk, Doors, Flow, Part};
+use crate::control::{AskForDevice, ControlServer, ControlSocket, Desk, Doors, Flow, Part};
 use crate::daemon::Daemon;
 use crate::metrics::{MetricsServer, Page};
 
@@ -24,7 +24,7 @@ pub(super) struct Setup {
     pub(super) history: AudioHistory,
     /// The device, the file or `-`.
     pub(super) source_name: String,
-    pub(super) ask_for_device: Box<dyn Fn(&str) -> Result<String, String> + Send + Sync>,
+    pub(super) ask_for_device: AskForDevice,
     pub(super) parts: Vec<Box<dyn Part>>,
     pub(super) read_anew: ReadAnew,
     pub(super) hooks: Hooks,
@@ -214,7 +214,7 @@ impl Part for Input {
 }
 
 /// The door of an input that is no microphone.
-pub(super) fn no_other_device(source_name: &str) -> Box<dyn Fn(&str) -> Result<String, String> + Send + Sync> {
+pub(super) fn no_other_device(source_name: &str) -> AskForDevice {
     let source_name = source_name.to_owned();
     Box::new(move |device| {
         Err(format!(
