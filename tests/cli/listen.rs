@@ -235,7 +235,9 @@ fn a_hang_up_reloads_unless_it_is_that_of_the_terminal() {
     let mut command = Command::new("python3");
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/terminal_closed.py")).arg(listener.get_program());
     for (name, value) in listener.get_envs() {
-        value.map(|value| command.env(name, value));
+        if let Some(value) = value {
+            command.env(name, value);
+        }
     }
     let ran = run(command.args(["listen", "--real-time", "--model"]).arg(model).arg("--input").arg(wav));
     assert_eq!(ran.stdout, "read anew None\nended with 0\n", "{}", ran.stderr);
