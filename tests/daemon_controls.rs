@@ -75,7 +75,7 @@ impl Live {
             sinks: vec![Box::new(kept.clone())],
             overflow: Overflow::Wait,
             history: AudioHistory::new(Milliseconds(6000)),
-            heartbeat: Box::new(|| {}),
+            heartbeat: Box::new(|_| {}),
         })
         .unwrap();
         Self { daemon, portions, demo, n_fed: 0, kept }

@@ -189,7 +189,7 @@ fn no_event_is_lost_to_stalls_and_gaps_are_placed_to_the_sample() {
         sinks: vec![Box::new(Kept(Arc::clone(&events)))],
         overflow: Overflow::Wait,
         history: AudioHistory::new(Milliseconds(4000)),
-        heartbeat: Box::new(|| {}),
+        heartbeat: Box::new(|_| {}),
     })
     .unwrap();
     let wait = |is_over: &dyn Fn() -> bool| {

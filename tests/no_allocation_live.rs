@@ -121,7 +121,7 @@ fn start<S: cpal::SizedSample>(
         sinks,
         overflow: Overflow::CountAndDrop,
         history: AudioHistory::new(Milliseconds(4000)),
-        heartbeat: Box::new(|| {}),
+        heartbeat: Box::new(|_| {}),
     })
     .unwrap();
     Live { daemon, callback, counters, seconds_per_step, sound, samples_per_portion, n_portions: 1 }

@@ -247,7 +247,7 @@ fn the_log_is_fit_for_the_journal_when_it_goes_there() {
         let metadata = file.metadata().unwrap();
         let inode = if is_the_journal { metadata.ino() } else { metadata.ino() + 1 };
         let mut command = tripword();
-        command.args(["listen", "--model"]).arg(&model).arg("--input").arg(input);
+        command.args(["listen", "--set", "control.socket=\"\"", "--model"]).arg(&model).arg("--input").arg(input);
         command.env("JOURNAL_STREAM", format!("{}:{inode}", metadata.dev()));
         command.stdout(Stdio::null()).stderr(file).status().unwrap();
         std::fs::read_to_string(&path).unwrap()

@@ -1,6 +1,6 @@
 //! What every command needs: the configuration in force, the log, the model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, anyhow};
@@ -8,10 +8,10 @@ use clap::Args;
 
 use crate::bundle::{Bundle, locate};
 use crate::config::{Layers, Origin, Settings};
-use crate::folders::{config_dir, data_dir};
+use crate::folders::{config_dir, data_dir, runtime_dir, state_dir};
 
 /// Flags of all commands.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct GlobalArgs {
     /// Configuration file [default: $XDG_CONFIG_HOME/tripword/config.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
@@ -25,22 +25,33 @@ pub(super) struct GlobalArgs {
 }
 
 /// The configuration in force.
+#[derive(Clone)]
 pub(super) struct Context {
     pub(super) layers: Layers,
-    /// The file that --config named.
-    pub(super) config: Option<PathBuf>,
+    /// Where the configuration file is, or would be.
+    pub(super) config_file: Option<PathBuf>,
+    args: GlobalArgs,
 }
 
 impl GlobalArgs {
+    /// Reads the configuration and starts the log.
     pub(super) fn context(&self) -> Result<Context> {
+        let context = self.read()?;
+        super::log::start(&context.settings()?.log.level);
+        Ok(context)
+    }
+
+    /// Neither the file nor the flags.
+    pub(super) fn context_of_defaults(&self) -> Context {
+        Context { layers: Layers::default(), config_file: None, args: self.clone() }
+    }
+
+    fn read(&self) -> Result<Context> {
         let mut layers = Layers::default();
-        match &self.config {
-            Some(path) => layers.merge_file(path)?,
-            None => {
-                if let Some(path) = config_dir().map(|dir| dir.join("config.toml")).filter(|path| path.is_file()) {
-                    layers.merge_file(&path)?;
-                }
-            }
+        let config_file = self.config.clone().or_else(|| Some(config_dir()?.join("config.toml")));
+        // One that was named must be there.
+        if let Some(path) = config_file.as_ref().filter(|path| self.config.is_some() || path.is_file()) {
+            layers.merge_file(path)?;
         }
         for assignment in &self.set {
             let (key, value) = assignment
@@ -51,12 +62,21 @@ impl GlobalArgs {
         if let Some(level) = &self.log {
             layers.set_text("log.level", &format!("{level:?}"), Origin::Flag("--log".into()))?;
         }
-        super::log::start(&layers.settings()?.log.level);
-        Ok(Context { layers, config: self.config.clone() })
+        Ok(Context { layers, config_file, args: self.clone() })
     }
 }
 
 impl Context {
+    /// The file that --config named.
+    pub(super) fn named_config(&self) -> Option<&Path> {
+        self.args.config.as_deref()
+    }
+
+    /// The configuration as it is now, before the flags of the command.
+    pub(super) fn read_anew(&self) -> Result<Self> {
+        self.args.read()
+    }
+
     /// Sets a key from a flag.
     pub(super) fn set_flag(&mut self, flag: &str, key: &str, value: impl Into<toml::Value>) -> Result<()> {
         Ok(self.layers.set(key, value.into(), Origin::Flag(flag.into()))?)
@@ -79,4 +99,14 @@ impl Context {
 /// Where a user's models live: `$XDG_DATA_HOME/tripword/models`.
 pub(super) fn models_dir() -> Option<PathBuf> {
     data_dir().map(|dir| dir.join("models"))
+}
+
+/// The control socket of these settings; none if there is to be none, or no place for the usual one. Without a session's folder it lies
+/// in that of the state.
+pub(super) fn control_socket(settings: &Settings) -> Option<PathBuf> {
+    match settings.control.socket.as_str() {
+        "" => None,
+        "auto" => Some(runtime_dir().or_else(state_dir)?.join("control.sock")),
+        path => Some(path.into()),
+    }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use super::context::Context;
 
 /// What to hear with.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub(super) struct HearingArgs {
     /// Name or folder of the model
     #[arg(short, long)]

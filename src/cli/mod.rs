@@ -9,6 +9,7 @@ mod compare;
 mod completions;
 mod config;
 mod context;
+mod ctl;
 mod devices;
 #[cfg(feature = "train")]
 mod eval;
@@ -53,6 +54,7 @@ impl From<Outcome> for ExitCode {
 const AFTER_HELP: &str = "\
 Examples:
   tripword listen                                   print a JSON line whenever a word is said
+  tripword ctl status                               how a listening tripword does; see 'tripword ctl --help'
   tripword label talk.wav                           find the words in a file
   tripword train my-recordings --out my-word        train on your own clips
   tripword listen --model my-word                   listen for them
@@ -75,6 +77,7 @@ enum Command {
     Wyoming(wyoming::WyomingArgs),
     InstallService(service::InstallArgs),
     UninstallService(service::UninstallArgs),
+    Ctl(ctl::CtlArgs),
     #[cfg(feature = "train")]
     Train(Box<train::TrainArgs>),
     #[cfg(feature = "train")]
@@ -96,13 +99,21 @@ enum Command {
 /// Whatever the command could not do, with its causes.
 pub fn run() -> anyhow::Result<Outcome> {
     let cli = Cli::parse();
-    let context = cli.global.context()?;
+    let context = match (cli.global.context(), &cli.command) {
+        // A listener goes on as it was when its file is broken, and can be asked about that.
+        (Err(error), Command::Ctl(_)) => {
+            eprintln!("tripword: {error:#}; looking for the control socket at its usual place");
+            cli.global.context_of_defaults()
+        }
+        (context, _) => context?,
+    };
     match cli.command {
         Command::Listen(args) => listen::run(&args, context),
         Command::Label(args) => label::run(&args, context),
         Command::Wyoming(args) => wyoming::run(&args, context),
         Command::InstallService(args) => service::install(&args, context),
         Command::UninstallService(args) => service::uninstall(&args),
+        Command::Ctl(args) => ctl::run(&args, &context),
         #[cfg(feature = "train")]
         Command::Train(args) => train::run(&args, context),
         #[cfg(feature = "train")]

@@ -128,10 +128,11 @@ fn read_ours(path: &Path) -> Result<Option<String>> {
 fn command_line(args: &InstallArgs, context: &mut Context) -> Result<Vec<String>> {
     let program = std::env::current_exe().context("where this program lies is not known")?;
     let mut line = vec![text_of(&program)?];
-    if let Some(config) = &context.config {
+    if let Some(config) = context.named_config() {
         line.extend(["--config".into(), text_of(&absolute(config)?)?]);
     }
-    line.push("listen".into());
+    // It may start before the sound server.
+    line.extend(["listen", "--set", "input.wait_for_device=true"].map(str::to_owned));
     if let Some(model) = &args.model {
         context.set_flag("--model", "model.path", model.as_str())?;
         let folder = Path::new(model);

@@ -15,8 +15,8 @@ pub use outputs::{
     NotificationSettings, SocketSettings, WebhookSettings,
 };
 pub use settings::{
-    Announce, GivenOfMicrophone, InputSettings, LabelSettings, LogSettings, ModelSettings, Override, Settings,
-    TriggerSettings, WyomingSettings,
+    Announce, ControlSettings, GivenOfMicrophone, InputSettings, LabelSettings, LogSettings, MetricsSettings,
+    ModelSettings, Override, Settings, TriggerSettings, WyomingSettings,
 };
 
 /// The defaults, as text: every key with its unit, range and effect.

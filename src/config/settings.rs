@@ -24,6 +24,10 @@ pub struct Settings {
     pub label: LabelSettings,
     /// The Wyoming service.
     pub wyoming: WyomingSettings,
+    /// Control of a running daemon.
+    pub control: ControlSettings,
+    /// The page of metrics.
+    pub metrics: MetricsSettings,
     /// Logging.
     pub log: LogSettings,
     /// Training.
@@ -186,6 +190,24 @@ pub enum Announce {
     Always,
     /// Never.
     Never,
+}
+
+/// Section `control`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ControlSettings {
+    /// Path of the socket; `auto` for the usual one, empty for none.
+    pub socket: String,
+    /// Whether files that change are read anew.
+    pub watch_files: bool,
+}
+
+/// Section `metrics`.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsSettings {
+    /// `HOST:PORT` of the page; empty for none.
+    pub address: String,
 }
 
 /// Section `log`.

@@ -6,12 +6,13 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use crate::bundle::Bundle;
 use crate::detector::TriggerConfig;
-use crate::names::same_word;
+use crate::names::{did_you_mean, same_word};
 
 /// A handle; clones control the same daemon.
 #[derive(Clone)]
@@ -26,11 +27,34 @@ struct Shared {
 }
 
 struct Wanted {
-    is_muted: bool,
+    mute: Mute,
+    is_silenced: bool,
     words: Vec<WordControl>,
     bundle: Arc<Bundle>,
     /// Counts the models, from 0.
     generation: u64,
+}
+
+/// Whether words are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mute {
+    /// They are.
+    Off,
+    /// They are not, until somebody says so.
+    On,
+    /// They are not until then, as while the machine itself speaks.
+    Until(Instant),
+}
+
+impl Mute {
+    /// Whether nothing is told at the moment `now`.
+    pub fn is_on(self, now: Instant) -> bool {
+        match self {
+            Self::Off => false,
+            Self::On => true,
+            Self::Until(end) => now < end,
+        }
+    }
 }
 
 /// What is wanted of one word.
@@ -48,12 +72,14 @@ pub struct WordControl {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ControlError {
     /// The model does not know the word.
-    #[error("there is no word '{asked}'; the model hears {known}")]
+    #[error("there is no word '{asked}'; the model hears {known}{hint}")]
     NoSuchWord {
         /// What was asked for.
         asked: String,
         /// What there is.
         known: String,
+        /// What may have been meant, as the end of the message.
+        hint: String,
     },
     /// The threshold is none.
     #[error("the threshold {0} is not possible; expected above 0 and at most 1")]
@@ -65,7 +91,7 @@ pub enum ControlError {
 
 impl Controls {
     pub(super) fn new(bundle: Arc<Bundle>) -> Self {
-        let wanted = Wanted { is_muted: false, words: words_of(&bundle), bundle, generation: 0 };
+        let wanted = Wanted { mute: Mute::Off, is_silenced: false, words: words_of(&bundle), bundle, generation: 0 };
         Self { shared: Arc::new(Shared { version: AtomicU64::new(0), wanted: Mutex::new(wanted) }) }
     }
 
@@ -82,16 +108,45 @@ impl Controls {
 
     /// Tells nothing until it is unmuted; everything is still heard and counted.
     pub fn set_muted(&self, is_muted: bool) {
+        self.set_mute(if is_muted { Mute::On } else { Mute::Off });
+    }
+
+    /// Tells nothing for so long. It replaces what was wanted before, be it longer or shorter.
+    pub fn mute_for(&self, duration: Duration) {
+        // A time beyond what the clock can count never comes.
+        self.set_mute(Instant::now().checked_add(duration).map_or(Mute::On, Mute::Until));
+    }
+
+    fn set_mute(&self, mute: Mute) {
         let changed = self.change(|wanted| {
-            wanted.is_muted = is_muted;
+            wanted.mute = mute;
             Ok(())
         });
         debug_assert!(changed.is_ok());
     }
 
-    /// Whether it is muted.
+    /// Tells nothing while others on the network speak: apart from the mute, which is this machine's own, so that neither undoes the other.
+    pub fn set_silenced(&self, is_silenced: bool) {
+        let changed = self.change(|wanted| {
+            wanted.is_silenced = is_silenced;
+            Ok(())
+        });
+        debug_assert!(changed.is_ok());
+    }
+
+    /// Whether others on the network want it to be silent.
+    pub fn is_silenced(&self) -> bool {
+        self.wanted().is_silenced
+    }
+
+    /// Whether and how long it is muted.
+    pub fn mute(&self) -> Mute {
+        self.wanted().mute
+    }
+
+    /// Whether it is muted now.
     pub fn is_muted(&self) -> bool {
-        self.wanted().is_muted
+        self.mute().is_on(Instant::now())
     }
 
     /// Decides on `word` from this threshold on; the release threshold follows. Gives the word as the model names it.
@@ -121,6 +176,24 @@ impl Controls {
         })
     }
 
+    /// What is wanted of `word`.
+    ///
+    /// # Errors
+    /// When there is no such word.
+    pub fn word(&self, word: &str) -> Result<WordControl, ControlError> {
+        find(&mut self.wanted().words, word).map(|word| word.clone())
+    }
+
+    /// Decides by the rules of `bundle`'s manifest from the next step on, all but its smoothing; the model itself, which is to be the
+    /// same, goes on undisturbed. Words that were switched off stay so.
+    pub fn replace_rules(&self, bundle: Arc<Bundle>) {
+        let mut wanted = self.wanted();
+        wanted.words = words_after(&wanted.words, &bundle);
+        wanted.bundle = bundle;
+        drop(wanted);
+        self.shared.version.fetch_add(1, Ordering::Release);
+    }
+
     /// Listens with another model, with the thresholds that its manifest has; words that were switched off stay so. It hears the last
     /// seconds first, so that nothing is missed in between.
     ///
@@ -129,13 +202,7 @@ impl Controls {
     pub fn replace_model(&self, bundle: Arc<Bundle>) -> Result<(), ControlError> {
         bundle.check_listens(&bundle.manifest.name).map_err(|error| ControlError::CannotListen(error.to_string()))?;
         self.change(|wanted| {
-            let mut words = words_of(&bundle);
-            for word in &mut words {
-                if let Some(before) = wanted.words.iter().find(|before| same_word(&before.name, &word.name)) {
-                    word.is_enabled = before.is_enabled;
-                }
-            }
-            wanted.words = words;
+            wanted.words = words_after(&wanted.words, &bundle);
             wanted.bundle = bundle;
             wanted.generation += 1;
             Ok(())
@@ -171,8 +238,25 @@ fn words_of(bundle: &Bundle) -> Vec<WordControl> {
     words.map(|word| WordControl { name: word.name.clone(), is_enabled: true, trigger: word.trigger }).collect()
 }
 
+/// The words of a model that follows one whose words were wanted so.
+fn words_after(before: &[WordControl], bundle: &Bundle) -> Vec<WordControl> {
+    let mut words = words_of(bundle);
+    for word in &mut words {
+        if let Some(before) = before.iter().find(|before| same_word(&before.name, &word.name)) {
+            word.is_enabled = before.is_enabled;
+        }
+    }
+    words
+}
+
 fn find<'w>(words: &'w mut [WordControl], asked: &str) -> Result<&'w mut WordControl, ControlError> {
-    let known = words.iter().map(|word| word.name.as_str()).collect::<Vec<_>>().join(", ");
-    let found = words.iter_mut().find(|word| same_word(&word.name, asked));
-    found.ok_or_else(|| ControlError::NoSuchWord { asked: asked.to_owned(), known })
+    let Some(word_idx) = words.iter().position(|word| same_word(&word.name, asked)) else {
+        let names = || words.iter().map(|word| word.name.as_str());
+        return Err(ControlError::NoSuchWord {
+            asked: asked.to_owned(),
+            known: names().collect::<Vec<_>>().join(", "),
+            hint: did_you_mean(asked, names()),
+        });
+    };
+    Ok(&mut words[word_idx])
 }

@@ -11,7 +11,7 @@ use crate::events::{EventSink, WakeEvent};
 
 pub(super) fn start(
     mut sinks: Vec<Box<dyn EventSink>>,
-    events: Receiver<WakeEvent>,
+    events: Receiver<Arc<WakeEvent>>,
     finished: Sender<()>,
     stats: Arc<Stats>,
 ) -> io::Result<JoinOnDrop<()>> {

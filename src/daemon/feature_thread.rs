@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender};
 
-use super::Heard;
 use super::controls::Controls;
 use super::stats::Stats;
 use super::thread::JoinOnDrop;
+use super::{Heard, Passed};
 use crate::audio::history::AudioHistory;
 use crate::audio::{AudioError, AudioSource, Read};
 use crate::bundle::Bundle;
@@ -79,11 +79,14 @@ fn run(mut source: Box<dyn AudioSource>, bundle: &Bundle, wiring: &Wiring) -> Re
         };
         stats.n_unusable_samples.set(source.n_unusable_samples() + n_unusable_before + stage.n_unusable_samples());
         stats.busy_nanoseconds.add(started.elapsed().as_nanos() as u64);
-        if completed && heard.send(Heard::Block(std::mem::replace(&mut block, empty_block()))).is_err() {
-            // The inference thread is gone: nobody listens to events any more.
-            return Ok(());
-        }
         is_in_gap = matches!(read, Ok(Read::Gap { .. }));
+        if completed {
+            let passed = if is_in_gap { Passed::Gap } else { Passed::Sound };
+            if heard.send(Heard::Block(std::mem::replace(&mut block, empty_block()), passed)).is_err() {
+                // The inference thread is gone: nobody listens to events any more.
+                return Ok(());
+            }
+        }
         if source.name() != source_name {
             source_name = source.name().to_owned();
             if heard.send(Heard::Source(source_name.clone())).is_err() {
@@ -116,7 +119,7 @@ fn rehearse(bundle: Arc<Bundle>, Wiring { heard, history, .. }: &Wiring) -> Opti
     for samples in samples.chunks(step_len) {
         let mut block = FeatureBlock::default();
         if stage.push(samples, &mut block) {
-            heard.send(Heard::Block(block)).ok()?;
+            heard.send(Heard::Block(block, Passed::Sound)).ok()?;
         }
     }
     Some((stage, step_len))

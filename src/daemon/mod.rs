@@ -2,8 +2,8 @@
 //!
 //! `source → [feature thread] → FeatureBlock → [inference thread] → WakeEvent → [event thread] → sinks`
 //!
-//! Beside the flow lies what may be changed meanwhile ([`Controls`]), what has happened so far ([`Stats`]), and the last seconds of
-//! sound ([`AudioHistory`]).
+//! Beside the flow lies what may be changed meanwhile ([`Controls`]), what has happened so far ([`Stats`]), the words' scores ([`Scores`]),
+//! the last events ([`RecentEvents`]), and the last seconds of sound ([`AudioHistory`]).
 //!
 //! **Shutdown is drop order.** Dropping the source's stop handle ends the source; the feature thread then sends what the end
 //! of the stream completes, returns, and drops its sender; the inference thread drains its channel, returns, and drops
@@ -18,6 +18,8 @@ mod controls;
 mod event_thread;
 mod feature_thread;
 mod inference_thread;
+mod recent;
+mod scores;
 mod stats;
 mod thread;
 
@@ -27,7 +29,9 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
-pub use controls::{ControlError, Controls, WordControl};
+pub use controls::{ControlError, Controls, Mute, WordControl};
+pub use recent::{EventFollower, FollowedEvent, RECENT_EVENTS, RecentEvents};
+pub use scores::{RECENT_S, Scores, WordScores};
 pub use stats::{Stats, Summary};
 
 use crate::audio::history::AudioHistory;
@@ -59,7 +63,7 @@ pub enum Overflow {
 
 /// What goes from the features to the network.
 enum Heard {
-    Block(FeatureBlock),
+    Block(FeatureBlock, Passed),
     /// What follows is from another device, of this name.
     Source(String),
     /// What follows is for another model, from this sample on; until the other sample it has nothing new to tell.
@@ -71,7 +75,16 @@ enum Heard {
 }
 
 /// Called by the inference thread after each block that has passed the network.
-pub type Heartbeat = Box<dyn FnMut() + Send>;
+pub type Heartbeat = Box<dyn FnMut(Passed) + Send>;
+
+/// What a block was made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Passed {
+    /// Sound.
+    Sound,
+    /// Silence in the place of sound that is lost.
+    Gap,
+}
 
 /// What a daemon is made of.
 pub struct Setup {
@@ -105,6 +118,8 @@ pub struct Daemon {
     patience: Option<Sender<()>>,
     finished: Receiver<()>,
     controls: Controls,
+    scores: Scores,
+    recent: RecentEvents,
     stats: Arc<Stats>,
 }
 
@@ -132,6 +147,8 @@ impl Daemon {
 
         let event_thread = event_thread::start(sinks, events, finished_sender, stats.clone())?;
         let controls = Controls::new(bundle.clone());
+        let scores = Scores::new(&bundle);
+        let recent = RecentEvents::default();
         let inference_wiring = inference_thread::Wiring {
             heard,
             recycled: recycled_sender,
@@ -142,6 +159,8 @@ impl Daemon {
             history: history.clone(),
             heartbeat,
             source_name,
+            scores: scores.clone(),
+            recent: recent.clone(),
             stats: stats.clone(),
         };
         let inference_thread = inference_thread::start(inference_wiring, bundle.clone())?;
@@ -161,6 +180,8 @@ impl Daemon {
             patience: Some(patience),
             finished,
             controls,
+            scores,
+            recent,
             stats,
         })
     }
@@ -168,6 +189,16 @@ impl Daemon {
     /// What may change while it listens.
     pub fn controls(&self) -> &Controls {
         &self.controls
+    }
+
+    /// What the model makes of each word.
+    pub fn scores(&self) -> &Scores {
+        &self.scores
+    }
+
+    /// The last events.
+    pub fn recent_events(&self) -> &RecentEvents {
+        &self.recent
     }
 
     /// Disconnects once the last event is delivered, because the stream ended or no sink takes events any more.
@@ -186,6 +217,7 @@ impl Daemon {
         drop(self.patience.take());
         let result = self.feature_thread.take().map_or(Ok(()), JoinOnDrop::join);
         drop(self.inference_thread.take());
+        self.recent.finish();
         // Unless it has caught up meanwhile.
         if let Some(thread) = self.event_thread.take()
             && is_stuck

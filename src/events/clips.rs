@@ -57,7 +57,7 @@ impl ClipRecorder {
             quota.max_bytes / 1_000_000,
             quota.max_age.as_secs() / 86_400
         );
-        About::new("clips", self.store.folder().display().to_string(), sends)
+        About::new("clips", self.store.folder().display().to_string(), sends).kept()
     }
 
     fn finish(&self, growing: &Growing) -> Result<(), Failure> {

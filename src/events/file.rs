@@ -20,7 +20,7 @@ impl AppendedFile {
 
     /// What it is.
     pub fn about(&self) -> About {
-        About::new("file", self.path.display().to_string(), "each event as a line of JSON")
+        About::new("file", self.path.display().to_string(), "each event as a line of JSON").kept()
     }
 
     fn append(&self, event: &WakeEvent) -> io::Result<()> {

@@ -34,7 +34,7 @@ pub use command_input::CommandAudio;
 pub use event::{EVENT_VERSION, WakeEvent};
 pub use file::AppendedFile;
 pub use json_lines::JsonLines;
-pub use mqtt::{Mqtt, MqttConfig, MqttCredentials, OnToggle};
+pub use mqtt::{Mqtt, MqttConfig, MqttCredentials, OnToggle, WordsOfNow};
 pub use notification::DesktopNotification;
 pub use outbox::{Delivery, Destination, Failure, LAST_CHANCE, Outbox, Outboxes, QUEUE_EVENTS, RetryPolicy};
 pub use output_status::{About, ClientCounters, OutputStatus, OutputView};

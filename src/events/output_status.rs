@@ -11,13 +11,20 @@ pub struct About {
     name: &'static str,
     target: String,
     sends: String,
+    is_kept: bool,
     clients: Option<Arc<ClientCounters>>,
 }
 
 impl About {
     /// Its kind, where it is, and what it is sent.
     pub fn new(name: &'static str, target: impl Into<String>, sends: impl Into<String>) -> Self {
-        Self { name, target: target.into(), sends: sends.into(), clients: None }
+        Self { name, target: target.into(), sends: sends.into(), is_kept: false, clients: None }
+    }
+
+    /// Of an output that keeps what it is sent on this machine.
+    #[must_use]
+    pub fn kept(self) -> Self {
+        Self { is_kept: true, ..self }
     }
 
     /// With counts of clients that come and go.
@@ -71,6 +78,8 @@ pub struct OutputStatus {
     pub target: String,
     /// What it is sent.
     pub sends: String,
+    /// Whether that is kept on this machine, and not given to another program or machine.
+    pub is_kept: bool,
     /// Events that wait, are tried or are under way.
     pub n_queued: u64,
     /// Events delivered.
@@ -141,6 +150,7 @@ impl OutputView {
             name: about.name,
             target: about.target.clone(),
             sends: about.sends.clone(),
+            is_kept: about.is_kept,
             // Read last, so that it is no less than what has become of them.
             n_queued: counters.n_accepted.get().saturating_sub(n_settled),
             n_delivered,

@@ -87,6 +87,11 @@ pub struct MicrophoneTeller {
 }
 
 impl MicrophoneTeller {
+    /// How many clients there are and were.
+    pub fn counts(&self) -> ClientCounts {
+        self.shared.counts()
+    }
+
     /// Tells clients that have asked for `word` and send no sound of their own; the time counts since the daemon's stream began.
     pub fn tell(&self, word: &str, timestamp_ms: i64) {
         for client in self.shared.clients().values() {
@@ -127,13 +132,7 @@ impl Server {
 
     /// How many there are and were.
     pub fn counts(&self) -> ClientCounts {
-        ClientCounts {
-            n_clients: self.shared.clients().len(),
-            n_served: self.shared.n_served.load(Ordering::Relaxed),
-            n_refused: self.shared.n_refused.load(Ordering::Relaxed),
-            n_untold_words: self.shared.n_untold_words.load(Ordering::Relaxed),
-            n_lost_samples: self.shared.n_lost_samples.load(Ordering::Relaxed),
-        }
+        self.shared.counts()
     }
 
     /// By which the daemon tells what its microphone heard.
@@ -177,6 +176,16 @@ impl Drop for Server {
 }
 
 impl Shared {
+    fn counts(&self) -> ClientCounts {
+        ClientCounts {
+            n_clients: self.clients().len(),
+            n_served: self.n_served.load(Ordering::Relaxed),
+            n_refused: self.n_refused.load(Ordering::Relaxed),
+            n_untold_words: self.n_untold_words.load(Ordering::Relaxed),
+            n_lost_samples: self.n_lost_samples.load(Ordering::Relaxed),
+        }
+    }
+
     fn clients(&self) -> MutexGuard<'_, BTreeMap<u64, Client>> {
         lock(&self.clients)
     }

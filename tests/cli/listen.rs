@@ -241,3 +241,25 @@ fn the_microphones_sound_is_not_given_away_unasked() {
     assert_eq!((without.code, served(&without), with.code, served(&with)), (0, 0, 0, 1), "{}", with.stderr);
     assert_eq!(listen(&["--wyoming", "everything"]).code, 2);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_hang_up_reloads_unless_it_is_that_of_the_terminal() {
+    if Command::new("python3").arg("--version").output().is_err() {
+        eprintln!("SKIPPED: python3, which makes a terminal, is missing");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wav = random_wav(folder.path(), "talk.wav", 1, 60.0);
+    let listener = tripword();
+    let mut command = Command::new("python3");
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/terminal_closed.py")).arg(listener.get_program());
+    for (name, value) in listener.get_envs() {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
+    let ran = run(command.args(["listen", "--real-time", "--model"]).arg(model).arg("--input").arg(wav));
+    assert_eq!(ran.stdout, "read anew None\nended with 0\n", "{}", ran.stderr);
+}

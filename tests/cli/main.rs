@@ -11,6 +11,7 @@ mod combine;
 #[cfg(feature = "train")]
 mod compare;
 mod config;
+mod ctl;
 #[cfg(feature = "train")]
 mod eval;
 mod label;

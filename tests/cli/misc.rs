@@ -4,8 +4,17 @@ use super::*;
 
 #[test]
 fn every_command_has_help_with_an_example() {
-    let mut commands =
-        vec!["listen", "label", "devices", "model", "config", "completions", "install-service", "uninstall-service"];
+    let mut commands = vec![
+        "listen",
+        "label",
+        "ctl",
+        "devices",
+        "model",
+        "config",
+        "completions",
+        "install-service",
+        "uninstall-service",
+    ];
     if cfg!(feature = "train") {
         commands.extend(["train", "eval"]);
     }

@@ -30,7 +30,9 @@ fn the_service_is_shown_written_said_how_to_start_and_removed() {
     assert_eq!(printed.code, 0, "{}", printed.stderr);
     let program = env!("CARGO_BIN_EXE_tripword");
     assert!(
-        printed.stdout.contains(&format!("\nExecStart={program} listen --input \"USB Mic\" --wyoming\n")),
+        printed.stdout.contains(&format!(
+            "\nExecStart={program} listen --set input.wait_for_device=true --input \"USB Mic\" --wyoming\n"
+        )),
         "{}",
         printed.stdout
     );
@@ -53,7 +55,11 @@ fn the_service_is_shown_written_said_how_to_start_and_removed() {
     assert!(again.code == 0 && again.stderr.contains("already, with the same text"), "{}", again.stderr);
     // Another one takes its place.
     assert_eq!(home.run(&["install-service", "--yes"]).code, 0);
-    assert!(std::fs::read_to_string(home.unit()).unwrap().contains(&format!("ExecStart={program} listen\n")));
+    assert!(
+        std::fs::read_to_string(home.unit())
+            .unwrap()
+            .contains(&format!("ExecStart={program} listen --set input.wait_for_device=true\n"))
+    );
 
     assert_eq!(home.run(&["uninstall-service"]).code, 1);
     let removed = home.run(&["uninstall-service", "--yes"]);

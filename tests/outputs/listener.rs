@@ -1,6 +1,6 @@
 //! A `tripword listen` that hears a recording as if it were live, with outputs of the test's choice.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -195,11 +195,4 @@ pub(crate) fn has_program(name: &str, package: &str) -> bool {
         eprintln!("SKIPPED: {name} is missing; install {package}");
     }
     is_there
-}
-
-/// Reads what is there until the other end closes.
-pub(crate) fn read_all(mut from: impl Read) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    from.read_to_end(&mut bytes).unwrap();
-    bytes
 }

@@ -1,7 +1,7 @@
 //! Where `listen` tells events: what the configuration names, put together.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -10,10 +10,11 @@ use crate::audio::history::AudioHistory;
 use crate::bundle::Bundle;
 use crate::config::{AudioAfterEvent, EventsSettings, MqttSettings, WebhookSettings};
 use crate::daemon::Controls;
+use crate::detector::TriggerConfig;
 use crate::events::{
     About, AppendedFile, ChimePlayer, ClipRecorder, ClipSpan, ClipStore, Command, CommandAudio, CommandConfig,
     DesktopNotification, Destination, EventSink, EventSocket, JsonLines, Mqtt, MqttConfig, MqttCredentials, OnToggle,
-    Outbox, Outboxes, OutputView, Quota, RetryPolicy, Webhook, WebhookConfig, client_config,
+    Outbox, Outboxes, OutputView, Quota, RetryPolicy, Webhook, WebhookConfig, WordsOfNow, client_config,
 };
 use crate::units::Milliseconds;
 
@@ -28,12 +29,12 @@ pub(super) struct Outputs {
     pub(super) sinks: Vec<Box<dyn EventSink>>,
     pub(super) views: Vec<OutputView>,
     /// Is to be connected with the daemon's controls, once there are any.
-    pub(super) mute: MuteSwitch,
+    pub(super) to_daemon: ToDaemon,
 }
 
 /// Starts all outputs that are configured.
 pub(super) fn start(settings: &EventsSettings, bundle: &Bundle, history: &AudioHistory) -> Result<Outputs> {
-    let mute = MuteSwitch::default();
+    let to_daemon = ToDaemon::default();
     let mut boxes = Boxes::default();
     if let Some(path) = path(&settings.file.path) {
         let file = AppendedFile::new(path);
@@ -53,7 +54,7 @@ pub(super) fn start(settings: &EventsSettings, bundle: &Bundle, history: &AudioH
         boxes.add(hook.about(), RetryPolicy::within(Duration::from_secs(settings.webhook.keep_s.into())), hook)?;
     }
     if !settings.mqtt.url.is_empty() {
-        let mqtt = mqtt(&settings.mqtt, bundle, mute.on_toggle()).context("events.mqtt")?;
+        let mqtt = mqtt(&settings.mqtt, bundle, &to_daemon).context("events.mqtt")?;
         let policy = RetryPolicy {
             // A broker that is back is soon told what it has missed.
             longest_pause: Duration::from_secs(1),
@@ -82,7 +83,7 @@ pub(super) fn start(settings: &EventsSettings, bundle: &Bundle, history: &AudioH
     if !all.is_empty() || sinks.is_empty() {
         sinks.push(Box::new(Outboxes::new(all)));
     }
-    Ok(Outputs { sinks, views, mute })
+    Ok(Outputs { sinks, views, to_daemon })
 }
 
 /// Tells what has become of the events at each output; an error if some were left behind.
@@ -162,7 +163,7 @@ fn webhook(settings: &WebhookSettings) -> Result<Webhook> {
     Ok(Webhook::new(config)?)
 }
 
-fn mqtt(settings: &MqttSettings, bundle: &Bundle, on_toggle: OnToggle) -> Result<Mqtt> {
+fn mqtt(settings: &MqttSettings, bundle: &Bundle, to_daemon: &ToDaemon) -> Result<Mqtt> {
     let (host, port, is_encrypted) = MqttConfig::parse_url(&settings.url).map_err(anyhow::Error::msg)?;
     let tls = if is_encrypted {
         let certificate = path(&settings.certificate_file).zip(path(&settings.key_file));
@@ -180,7 +181,6 @@ fn mqtt(settings: &MqttSettings, bundle: &Bundle, on_toggle: OnToggle) -> Result
         "" => format!("tripword-{}", settings.site_id),
         client_id => client_id.to_owned(),
     };
-    let words = bundle.manifest.words.iter();
     let config = MqttConfig {
         host,
         port,
@@ -191,10 +191,10 @@ fn mqtt(settings: &MqttSettings, bundle: &Bundle, on_toggle: OnToggle) -> Result
         site_id: settings.site_id.clone(),
         hermes: settings.hermes,
         discovery_prefix: settings.home_assistant.then(|| settings.discovery_prefix.clone()),
-        words: words.map(|word| (word.name.clone(), 1.0 - word.trigger.threshold)).collect(),
+        words: to_daemon.words_of_now(bundle),
         longest_pause: Duration::from_secs(5),
     };
-    Mqtt::start(config, on_toggle).context("cannot start a thread")
+    Mqtt::start(config, to_daemon.on_toggle()).context("cannot start a thread")
 }
 
 fn clips(settings: &EventsSettings, folder: PathBuf, history: &AudioHistory) -> ClipRecorder {
@@ -211,37 +211,51 @@ fn read_secret(path: &Path) -> Result<String> {
     std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))
 }
 
-/// Mutes the daemon when somebody on the network asks, who may ask before there is a daemon.
+/// What outputs want of the daemon, which is not there yet when they start: silence, and to know its words.
 #[derive(Clone, Default)]
-pub(super) struct MuteSwitch {
+pub(super) struct ToDaemon {
     wish: Arc<Mutex<Wish>>,
 }
 
 #[derive(Default)]
 struct Wish {
     controls: Option<Controls>,
-    is_muted: bool,
+    is_silenced: bool,
 }
 
-impl MuteSwitch {
+impl ToDaemon {
     /// From now on wishes are obeyed, and the last one is at once.
     pub(super) fn connect(&self, controls: &Controls) {
-        let mut wish = self.wish.lock().unwrap_or_else(PoisonError::into_inner);
-        if wish.is_muted {
-            controls.set_muted(true);
-        }
+        let mut wish = self.wish();
+        controls.set_silenced(wish.is_silenced);
         wish.controls = Some(controls.clone());
     }
 
+    fn wish(&self) -> MutexGuard<'_, Wish> {
+        self.wish.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn on_toggle(&self) -> OnToggle {
-        let switch = self.clone();
+        let this = self.clone();
         Box::new(move |is_listening| {
-            let mut wish = switch.wish.lock().unwrap_or_else(PoisonError::into_inner);
-            wish.is_muted = !is_listening;
+            let mut wish = this.wish();
+            wish.is_silenced = !is_listening;
             if let Some(controls) = &wish.controls {
-                controls.set_muted(!is_listening);
+                controls.set_silenced(!is_listening);
             }
             tracing::info!(is_listening, "Hermes asks");
+        })
+    }
+
+    /// Those of the model that listens; at first those of `bundle`.
+    fn words_of_now(&self, bundle: &Bundle) -> WordsOfNow {
+        let sensitivity = |trigger: TriggerConfig| 1.0 - trigger.threshold;
+        let words = bundle.manifest.words.iter();
+        let first: Vec<(String, f32)> = words.map(|word| (word.name.clone(), sensitivity(word.trigger))).collect();
+        let this = self.clone();
+        Arc::new(move || {
+            let Some(controls) = this.wish().controls.clone() else { return first.clone() };
+            controls.words().into_iter().map(|word| (word.name, sensitivity(word.trigger))).collect()
         })
     }
 }

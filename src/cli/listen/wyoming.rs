@@ -17,6 +17,7 @@ use crate::wyoming::{Address, Announcement, ClientCounts, Given, Microphone, Mic
 pub(super) struct WyomingBeside {
     /// At the first address, and at that of the microphone, if there is one.
     servers: Vec<Server>,
+    counts: WyomingCounts,
     _announcement: Option<Announcement>,
     controls: Arc<OnceLock<Controls>>,
 }
@@ -60,11 +61,15 @@ impl WyomingBeside {
             Ok::<_, anyhow::Error>(server)
         };
         let mut servers = vec![start(&settings.address, given)?];
+        let mut gifts = vec![given];
         if !settings.microphone_address.is_empty() {
             servers.push(start(&settings.microphone_address, Given::SoundToAll)?);
+            gifts.push(Given::SoundToAll);
         }
+        let of = servers.iter().zip(gifts);
+        let of = of.map(|(server, given)| (server.address().to_string(), given, server.microphone_teller())).collect();
         let announcement = announce(settings, servers[0].address());
-        Ok(Some(Self { servers, _announcement: announcement, controls }))
+        Ok(Some(Self { servers, counts: WyomingCounts { of }, _announcement: announcement, controls }))
     }
 
     /// From now on clients that come are served with the model that the daemon listens with.
@@ -78,9 +83,27 @@ impl WyomingBeside {
         Box::new(MicrophoneWords(self.servers.iter().map(Server::microphone_teller).collect()))
     }
 
-    /// How many clients there are and were, at each address.
-    pub(super) fn counts(&self) -> Vec<(String, ClientCounts)> {
-        self.servers.iter().map(|server| (server.address().to_string(), server.counts())).collect()
+    /// A handle to look at the clients.
+    pub(super) fn counts(&self) -> WyomingCounts {
+        self.counts.clone()
+    }
+}
+
+/// How many clients there are and were, at each address.
+#[derive(Clone)]
+pub(super) struct WyomingCounts {
+    of: Vec<(String, Given, MicrophoneTeller)>,
+}
+
+impl WyomingCounts {
+    /// Each address, what its clients can have, and their numbers.
+    pub(super) fn now(&self) -> Vec<(&str, &'static str, ClientCounts)> {
+        let given = |given| match given {
+            Given::Words => "words",
+            Given::SoundToWhoSelects => "words, and the microphone's sound to who asks for it",
+            Given::SoundToAll => "the microphone's sound",
+        };
+        self.of.iter().map(|(address, what, teller)| (address.as_str(), given(*what), teller.counts())).collect()
     }
 }
 

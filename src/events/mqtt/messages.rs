@@ -55,7 +55,7 @@ pub(super) fn of_event(config: &MqttConfig, event: &WakeEvent) -> Vec<Message> {
 }
 
 fn hermes_detected(config: &MqttConfig, event: &WakeEvent) -> Message {
-    let sensitivity = config.words.iter().find(|(word, _)| *word == event.word).map_or(1.0, |(_, value)| *value);
+    let sensitivity = (config.words)().iter().find(|(word, _)| *word == event.word).map_or(1.0, |(_, value)| *value);
     let payload = json!({
         "siteId": config.site_id,
         "modelId": event.model,
@@ -106,7 +106,7 @@ pub(super) fn discovery(config: &MqttConfig) -> Vec<Message> {
         });
         Some(Message::json(discovery_topic(config, &identifier(word))?, &payload, true))
     };
-    config.words.iter().filter_map(|(word, _)| entity(word)).collect()
+    (config.words)().iter().filter_map(|(word, _)| entity(word)).collect()
 }
 
 /// If `topic` announces a word that we do not hear any more: the message that takes it back.
@@ -114,7 +114,7 @@ pub(super) fn taken_back(config: &MqttConfig, topic: &str) -> Option<Message> {
     let filter = discovery_filter(config)?;
     let (before, after) = filter.split_once('+')?;
     let found = topic.strip_prefix(before)?.strip_suffix(after).filter(|found| !found.contains('/'))?;
-    let is_ours = config.words.iter().any(|(word, _)| identifier(word) == found);
+    let is_ours = (config.words)().iter().any(|(word, _)| identifier(word) == found);
     (!is_ours).then(|| Message { topic: topic.to_owned(), payload: Vec::new(), is_retained: true })
 }
 
@@ -154,7 +154,7 @@ mod tests {
             site_id: "kitchen".into(),
             hermes: true,
             discovery_prefix: Some("homeassistant".into()),
-            words: vec![("view glass".into(), 0.25), ("schön".into(), 0.5)],
+            words: std::sync::Arc::new(|| vec![("view glass".into(), 0.25), ("schön".into(), 0.5)]),
             longest_pause: std::time::Duration::from_secs(1),
         }
     }

@@ -20,6 +20,8 @@ pub use toggle::OnToggle;
 
 /// How long the broker may take to acknowledge an event.
 const ACK_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often it is seen whether other words are heard, where they are announced.
+const LOOK_AT_WORDS_EVERY: Duration = Duration::from_secs(2);
 /// At the end, for the last words and for the thread.
 const GOODBYE: Duration = Duration::from_millis(200);
 
@@ -31,6 +33,9 @@ pub struct MqttCredentials {
     /// May be empty.
     pub password: String,
 }
+
+/// The words that are heard, each with its sensitivity, 0 to 1.
+pub type WordsOfNow = Arc<dyn Fn() -> Vec<(String, f32)> + Send + Sync>;
 
 /// Which broker, and what it is told.
 #[derive(Clone)]
@@ -53,8 +58,8 @@ pub struct MqttConfig {
     pub hermes: bool,
     /// First part of Home Assistant's discovery topics; none for no discovery.
     pub discovery_prefix: Option<String>,
-    /// Each word with its sensitivity, 0 to 1.
-    pub words: Vec<(String, f32)>,
+    /// Gives each word with its sensitivity, 0 to 1, as of now.
+    pub words: WordsOfNow,
     /// Between attempts to connect, at most; the first pause is a quarter of a second, or this if it is shorter.
     pub longest_pause: Duration,
 }
@@ -98,6 +103,8 @@ pub struct Mqtt {
     config: Arc<MqttConfig>,
     link: Link,
     n_deliveries: u64,
+    /// The words that were announced, and when it was seen last whether they are still those.
+    announced: (Vec<String>, Instant),
 }
 
 impl Mqtt {
@@ -108,7 +115,8 @@ impl Mqtt {
     pub fn start(config: MqttConfig, on_toggle: OnToggle) -> std::io::Result<Self> {
         let config = Arc::new(config);
         let link = Link::start(config.clone(), on_toggle)?;
-        Ok(Self { config, link, n_deliveries: 0 })
+        let announced = (names(&config), Instant::now());
+        Ok(Self { config, link, n_deliveries: 0, announced })
     }
 
     /// What it is.
@@ -144,6 +152,28 @@ impl Destination for Mqtt {
         }
         Ok(Delivery::Done)
     }
+
+    fn attend(&mut self, _ended: &mut Vec<Result<(), Failure>>) -> Option<Duration> {
+        self.config.discovery_prefix.as_ref()?;
+        let (announced, seen_at) = &mut self.announced;
+        let wait = LOOK_AT_WORDS_EVERY.saturating_sub(seen_at.elapsed());
+        if !wait.is_zero() {
+            return Some(wait);
+        }
+        *seen_at = Instant::now();
+        let names = names(&self.config);
+        if names != *announced {
+            tracing::info!(words = names.join(", "), "other words are announced");
+            *announced = names;
+            // A connection begins with all that is announced, and with what is to be taken back.
+            self.link.reconnect();
+        }
+        Some(LOOK_AT_WORDS_EVERY)
+    }
+}
+
+fn names(config: &MqttConfig) -> Vec<String> {
+    (config.words)().into_iter().map(|(word, _)| word).collect()
 }
 
 impl Drop for Mqtt {

@@ -1,0 +1,11 @@
+//! Figures as Prometheus reads them: histograms that threads fill, the page they are written on, the server of the page.
+
+mod histogram;
+mod page;
+#[cfg(unix)]
+mod server;
+
+pub use histogram::{Histogram, HistogramCounts};
+pub use page::{CONTENT_TYPE, Family, Page};
+#[cfg(unix)]
+pub use server::{MetricsServer, PageOfNow};
