@@ -104,7 +104,7 @@ fn each_command_does_what_it_says_in_words_and_in_json() {
         &["alpha: threshold 0.9, was 0.5", "brings back 0.5", "[trigger.words.\"alpha\"]"],
     );
     said(&["disable", "beta"], &["beta is not told any more"]);
-    said(&["status"], &["(configured: 0.5)", "switched off"]);
+    said(&["status"], &["(configured: 0.5000)", "switched off"]);
     said(&["enable", "beta"], &["beta is told"]);
     said(&["events", "-n", "2"], &["score 0.", "after the word"]);
     said(&["reload"], &["read anew", "alpha: threshold 0.5 in the place of 0.9"]);

@@ -135,11 +135,11 @@ fn word_table(words: &[WordStatus]) -> Vec<String> {
     let mut lines = vec![format!("{:width$}  threshold  score  of 10 s  events", "word")];
     for word in words {
         let mut line = format!(
-            "{:width$}  {:>9}  {:5.2}  {:7.2}  {:6}",
+            "{:width$}  {:>9.4}  {:5.2}  {:7.2}  {:6}",
             word.name, word.threshold, word.score, word.highest_score, word.n_events
         );
         if word.threshold != word.configured_threshold {
-            let _ = write!(line, "  (configured: {})", word.configured_threshold);
+            let _ = write!(line, "  (configured: {:.4})", word.configured_threshold);
         }
         if !word.is_enabled {
             line.push_str("  switched off");
