@@ -19,7 +19,7 @@ pub struct Status {
     pub started_at: String,
     /// Since then.
     pub uptime_s: f64,
-    /// What it listens to: a device, a file or `-`.
+    /// What it began to listen to: a device, a file or `-`; the part `input` says what it is now.
     pub source: String,
     /// The name of the model.
     pub model: String,

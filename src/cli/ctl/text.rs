@@ -79,9 +79,11 @@ fn of_reloaded(reloaded: &Reloaded) -> String {
 
 fn of_status(status: &Status) -> String {
     let silenced = if status.is_silenced { "; silent, as Hermes asks" } else { "" };
+    // A device may have been changed since the start.
+    let source = status.parts.get("input").and_then(|input| input["name"].as_str()).unwrap_or(&status.source);
     let mut lines = vec![
         format!("tripword {}, process {}, for {}", status.tripword_version, status.pid, duration(status.uptime_s)),
-        format!("listens to {} with the model {}; {}{silenced}", status.source, status.model, of_mute(&status.mute)),
+        format!("listens to {source} with the model {}; {}{silenced}", status.model, of_mute(&status.mute)),
         String::new(),
     ];
     lines.extend(word_table(&status.words));
