@@ -1,6 +1,9 @@
 //! The control socket of a daemon in this process: what is asked and answered, and clients that mean no good.
 #![cfg(unix)]
 
+#[path = "common/fed.rs"]
+mod fed;
+
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -8,11 +11,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
+use fed::Fed;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tripword::audio::history::AudioHistory;
-use tripword::audio::{AudioError, AudioSource, ChannelChoice, Read as Heard, read_to_end, wav::WavSource};
+use tripword::audio::{ChannelChoice, read_to_end, wav::WavSource};
 use tripword::bundle::{Bundle, locate};
 use tripword::control::{
     Client, ClientError, ControlServer, ControlSocket, Desk, Doors, Flow, LINE_BYTES, Part, Reloaded, Reply, Request,
@@ -20,34 +24,10 @@ use tripword::control::{
 use tripword::daemon::{Daemon, Overflow, Setup};
 use tripword::events::{EventSink, WakeEvent};
 use tripword::metrics::Page;
-use tripword::units::{Milliseconds, SampleRate};
+use tripword::units::Milliseconds;
 
 /// Nothing takes so long, however busy the machine.
 const DEADLINE: Duration = Duration::from_secs(60);
-
-/// Delivers what it is sent, portion by portion.
-struct Fed(Receiver<Vec<f32>>, Vec<f32>);
-
-impl AudioSource for Fed {
-    fn sample_rate(&self) -> SampleRate {
-        SampleRate::MODEL
-    }
-
-    fn name(&self) -> &str {
-        "fed"
-    }
-
-    fn read(&mut self, chunk: &mut [f32]) -> Result<Heard, AudioError> {
-        if self.1.is_empty() {
-            let Ok(portion) = self.0.recv() else { return Ok(Heard::End) };
-            self.1 = portion;
-        }
-        let n = chunk.len().min(self.1.len());
-        chunk[..n].copy_from_slice(&self.1[..n]);
-        self.1.drain(..n);
-        Ok(Heard::Samples(n))
-    }
-}
 
 /// Takes every event.
 struct Nowhere;

@@ -1,53 +1,21 @@
 //! What is changed while the daemon listens: words, thresholds, the model.
 
-use std::sync::{Arc, Mutex};
+#[path = "common/fed.rs"]
+mod fed;
+#[path = "common/kept.rs"]
+mod kept;
+
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
+use fed::Fed;
+use kept::Kept;
 use tripword::audio::history::AudioHistory;
-use tripword::audio::{AudioError, AudioSource, ChannelChoice, Read, read_to_end, wav::WavSource};
+use tripword::audio::{ChannelChoice, read_to_end, wav::WavSource};
 use tripword::bundle::{Bundle, locate};
 use tripword::daemon::{ControlError, Daemon, Overflow, Setup};
-use tripword::events::{EventSink, WakeEvent};
-use tripword::units::{Milliseconds, SampleRate};
-
-/// Delivers what it is sent, portion by portion.
-struct Fed(Receiver<Vec<f32>>, Vec<f32>);
-
-impl AudioSource for Fed {
-    fn sample_rate(&self) -> SampleRate {
-        SampleRate::MODEL
-    }
-
-    fn name(&self) -> &str {
-        "fed"
-    }
-
-    fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
-        if self.1.is_empty() {
-            let Ok(portion) = self.0.recv() else { return Ok(Read::End) };
-            self.1 = portion;
-        }
-        let n = chunk.len().min(self.1.len());
-        chunk[..n].copy_from_slice(&self.1[..n]);
-        self.1.drain(..n);
-        Ok(Read::Samples(n))
-    }
-}
-
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<WakeEvent>>>);
-
-impl EventSink for Kept {
-    fn name(&self) -> &str {
-        "kept"
-    }
-
-    fn deliver(&mut self, event: &WakeEvent) -> std::io::Result<()> {
-        self.0.lock().unwrap().push(event.clone());
-        Ok(())
-    }
-}
+use tripword::units::Milliseconds;
 
 /// A daemon that hears the demo.
 struct Live {

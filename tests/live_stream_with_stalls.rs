@@ -6,6 +6,8 @@
 #![allow(clippy::print_stdout)] // a test may say what it measured
 
 mod common;
+#[path = "common/kept.rs"]
+mod kept;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use common::Random;
 use cpal::{Data, SampleFormat};
+use kept::Kept;
 use tripword::audio::capture::{CaptureConfig, CaptureSource, capture_callback};
 use tripword::audio::history::AudioHistory;
 use tripword::audio::supervised::{OpenDevice, Opened, SupervisedSource, SupervisionConfig, supervise};
@@ -22,7 +25,7 @@ use tripword::audio::wav::WavSource;
 use tripword::audio::{AudioError, AudioSource, ChannelChoice, Read, read_to_end};
 use tripword::bundle::{Bundle, locate};
 use tripword::daemon::{Daemon, Overflow, Setup};
-use tripword::events::{EventSink, WakeEvent};
+use tripword::events::WakeEvent;
 use tripword::label::{LabelOutputs, Labeller};
 use tripword::units::{Milliseconds, SampleRate};
 
@@ -132,19 +135,6 @@ impl AudioSource for Stalling {
             Read::End => {}
         }
         Ok(read)
-    }
-}
-
-struct Kept(Arc<Mutex<Vec<WakeEvent>>>);
-
-impl EventSink for Kept {
-    fn name(&self) -> &str {
-        "kept"
-    }
-
-    fn deliver(&mut self, event: &WakeEvent) -> std::io::Result<()> {
-        self.0.lock().unwrap().push(event.clone());
-        Ok(())
     }
 }
 
