@@ -55,12 +55,7 @@ impl Control {
         let socket_path = socket.as_ref().map(|socket| socket.path().display().to_string());
         parts.push(Box::new(Openings { socket: socket_path.clone(), metrics: settings.metrics.address.clone() }));
         let desk = Arc::new(Desk::new(daemon, setup.history, setup.source_name, doors, parts));
-        let server = socket.map(|socket| ControlServer::start(socket, desk.clone())).transpose();
-        let server = server.context("cannot answer at the control socket")?;
-        if let Some(path) = socket_path {
-            tracing::info!(path, "control socket");
-        }
-        let metrics = start_metrics(settings, &desk)?;
+        // Before anybody is told that it listens: what changes from then on is seen.
         let watch = if settings.control.watch_files {
             let desk = desk.clone();
             let changed = move || {
@@ -72,6 +67,12 @@ impl Control {
         } else {
             None
         };
+        let server = socket.map(|socket| ControlServer::start(socket, desk.clone())).transpose();
+        let server = server.context("cannot answer at the control socket")?;
+        if let Some(path) = socket_path {
+            tracing::info!(path, "control socket");
+        }
+        let metrics = start_metrics(settings, &desk)?;
         Ok(Self { _watch: watch, _server: server, _metrics: metrics, desk })
     }
 

@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
+use super::watch::{Seen, look};
 use crate::bundle::{BUILTIN_MODELS, Bundle, Manifest};
 use crate::cli::context::{Context, models_dir};
 use crate::config::Layers;
@@ -37,17 +38,17 @@ pub(super) struct Reloader {
     /// With which it was started.
     started_with: Layers,
     /// What the last configuration that could be read is made of. Locked for the length of a reload: there is one at a time.
-    files: Mutex<Vec<PathBuf>>,
+    files: Mutex<Seen>,
 }
 
 impl Reloader {
     pub(super) fn new(context: &Context, read_anew: ReadAnew, controls: Controls, hooks: Hooks) -> Result<Self> {
-        let files = Mutex::new(files_of(context)?);
+        let files = Mutex::new(look(files_of(context)?));
         Ok(Self { read_anew, controls, hooks, started_with: context.layers.clone(), files })
     }
 
-    /// The files whose change is a reason to reload.
-    pub(super) fn files(&self) -> Vec<PathBuf> {
+    /// The files whose change is a reason to reload, as they were right before they were read.
+    pub(super) fn files(&self) -> Seen {
         self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -78,9 +79,9 @@ impl Reloader {
         }
     }
 
-    fn try_reload(&self, files: &mut Vec<PathBuf>) -> Result<Reloaded> {
+    fn try_reload(&self, files: &mut Seen) -> Result<Reloaded> {
         let context = (self.read_anew)()?;
-        *files = files_of(&context)?;
+        *files = look(files_of(&context)?);
         let bundle = context.load_model()?;
         bundle.check_listens(&bundle.manifest.name)?;
         let needs_restart = keys_that_need_a_restart(&self.started_with, &context.layers);

@@ -27,14 +27,14 @@ pub(super) struct FileWatch {
 }
 
 impl FileWatch {
-    /// Calls `changed` when one of `files` has changed, from a thread of its own; `files` is asked again after each change.
+    /// Calls `changed` when one of `files` has changed since it was read, from a thread of its own; `files` is asked again after each
+    /// change.
     pub(super) fn start(
-        files: impl Fn() -> Vec<PathBuf> + Send + 'static,
+        files: impl Fn() -> Seen + Send + 'static,
         changed: impl Fn() + Send + 'static,
     ) -> io::Result<Self> {
         let (stop, stopped) = bounded(0);
-        // Before the thread runs: what changes from now on is a change.
-        let seen = look(files());
+        let seen = files();
         let body = move || watch(&files, &changed, seen, &stopped);
         let thread = Builder::new().name("tw-files".to_owned()).spawn(body)?;
         Ok(Self { stop: Some(stop), thread: Some(thread) })
@@ -51,25 +51,26 @@ impl Drop for FileWatch {
     }
 }
 
-fn watch(files: &impl Fn() -> Vec<PathBuf>, changed: &impl Fn(), mut seen: Seen, stopped: &Receiver<()>) {
+fn watch(files: &impl Fn() -> Seen, changed: &impl Fn(), mut seen: Seen, stopped: &Receiver<()>) {
+    let paths = || files().into_keys().collect::<Vec<_>>();
     // One is enough: it says that something has changed.
     let (sender, occasions) = bounded(1);
     let mut folders = Folders::default();
     loop {
         // Looked at only once the folders are watched: what changes in between is not missed.
-        folders.watch_those_of(&files(), &sender);
-        if has_changed(&seen, &look(files())) {
+        folders.watch_those_of(&paths(), &sender);
+        if has_changed(&seen, &look(paths())) {
             if !wait_until_quiet(&occasions, stopped) {
                 return;
             }
-            let now = look(files());
+            let now = look(paths());
             let is_news = has_changed(&seen, &now);
             seen = now;
             if is_news {
                 changed();
             }
-            // Other files may count from now on.
-            for (path, stamp) in look(files()) {
+            // Other files may count from now on, and may have changed since they were read.
+            for (path, stamp) in files() {
                 seen.entry(path).or_insert(stamp);
             }
             continue;
@@ -98,9 +99,10 @@ fn wait_until_quiet(occasions: &Receiver<()>, stopped: &Receiver<()>) -> bool {
 }
 
 /// What was last seen of each file; nothing of one that is not there.
-type Seen = BTreeMap<PathBuf, Option<(SystemTime, u64, u64)>>;
+pub(super) type Seen = BTreeMap<PathBuf, Option<(SystemTime, u64, u64)>>;
 
-fn look(files: Vec<PathBuf>) -> Seen {
+/// Looks at files as they are now.
+pub(super) fn look(files: Vec<PathBuf>) -> Seen {
     let stamp = |path: &Path| {
         let metadata = std::fs::metadata(path).ok()?;
         Some((metadata.modified().ok()?, metadata.len(), identity(&metadata)))
@@ -190,7 +192,8 @@ mod tests {
 
     fn start(files: Vec<PathBuf>) -> Watched {
         let (sender, told) = bounded(100);
-        let watch = FileWatch::start(move || files.clone(), move || sender.send(()).unwrap()).unwrap();
+        let read = look(files);
+        let watch = FileWatch::start(move || read.clone(), move || sender.send(()).unwrap()).unwrap();
         Watched { _watch: watch, told }
     }
 
