@@ -32,7 +32,8 @@
 //! | `serving` | clients of a socket, a thread each, bounded and joined | |
 //! | [`metrics`] | histograms and the page that Prometheus reads | `serving` |
 //! | [`parallel`] | the same work over many things, on some threads | |
-//! | [`audio`] | sources of samples: capture (hardware, looked after by a thread of its own), WAV (files), PCM (standard input); resampling | `units` |
+//! | [`labels`] | spans of words as other tools write them: Audacity, Praat, RTTM, WebVTT, JSON lines, CSV | `names` |
+//! | [`audio`] | sources of samples: capture (hardware, looked after by a thread of its own), files, PCM (standard input); resampling | `units` |
 //! | [`features`] | samples to log-mel feature frames | `units` |
 //! | [`kernels`] | dense and recurrent layers in SIMD, forward and backward; the only module with unsafe code | |
 //! | [`model`] | the network: differentiable in batches, packed for streams | `kernels`, `units` |
@@ -41,7 +42,7 @@
 //! | [`pipeline`] | the signal path as two pure stages | all above but `audio` |
 //! | [`events`] | the wake event and where it goes: a thread and a queue for each output | `audio`, `bundle`, `detector`, `files`, `sockets` |
 //! | [`systemd`] | what the service manager is told: ready, alive, what it does | `events` |
-//! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events` |
+//! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events`, `labels` |
 //! | [`wyoming`] | a wake service of the Wyoming protocol | `audio`, `pipeline` |
 //! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events`, `metrics` |
 //! | `control` | questions and wishes over a socket, the status, the daemon's metrics | `daemon`, `serving` |
@@ -94,6 +95,7 @@ pub mod files;
 pub mod folders;
 pub mod kernels;
 pub mod label;
+pub mod labels;
 pub mod metrics;
 pub mod model;
 pub mod names;

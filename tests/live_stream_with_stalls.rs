@@ -26,7 +26,7 @@ use tripword::audio::{AudioError, AudioSource, ChannelChoice, Read, read_to_end}
 use tripword::bundle::{Bundle, locate};
 use tripword::daemon::{Daemon, Overflow, Setup};
 use tripword::events::WakeEvent;
-use tripword::label::{LabelOutputs, Labeller};
+use tripword::label::{LabelOutputs, Labeller, Recording};
 use tripword::units::{Milliseconds, SampleRate};
 
 const RATE: usize = 16_000;
@@ -234,9 +234,9 @@ fn no_event_is_lost_to_stalls_and_gaps_are_placed_to_the_sample() {
     let wav = folder.path().join("card.wav");
     write_with_gaps(&wav, &demo, fed, &gaps);
     let nobody = AtomicBool::new(false);
-    let outputs = LabelOutputs { scores_dir: None, write_audacity: false };
+    let outputs = LabelOutputs::default();
     let labeller = Labeller { bundle: &bundle, outputs: &outputs, channels: ChannelChoice::Mix, cancelled: &nobody };
-    let labelled = labeller.label(&wav, &|_| {}).unwrap().events;
+    let labelled = labeller.label(&Recording::named(&wav), &|_| {}).unwrap().events;
     let heard = events.lock().unwrap();
     println!(
         "{:.2} h in {:.0} s: {} stalls, {} gaps of {n_lost} samples, {} events, label {}",

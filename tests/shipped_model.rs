@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use tripword::audio::{ChannelChoice, read_to_end, wav::WavSource};
 use tripword::bundle::{Bundle, locate};
-use tripword::label::{LabelOutputs, Labeller};
+use tripword::label::{LabelOutputs, Labeller, Recording};
 
 /// Each word of the demo with the time at which its sound ends, in seconds.
 const DEMO: [(&str, f64); 6] = [
@@ -23,10 +23,16 @@ fn demo() -> String {
 /// (word, time of decision) for everything heard in the file.
 fn heard(path: &std::path::Path) -> Vec<(String, f64)> {
     let bundle = Bundle::load(&locate("six-words", None).unwrap()).unwrap();
-    let outputs = LabelOutputs { scores_dir: None, write_audacity: false };
+    let outputs = LabelOutputs::default();
     let cancelled = AtomicBool::new(false);
     let labeller = Labeller { bundle: &bundle, outputs: &outputs, channels: ChannelChoice::Mix, cancelled: &cancelled };
-    labeller.label(path, &|_| {}).unwrap().events.into_iter().map(|event| (event.word, event.time_s)).collect()
+    labeller
+        .label(&Recording::named(path), &|_| {})
+        .unwrap()
+        .events
+        .into_iter()
+        .map(|event| (event.word, event.time_s))
+        .collect()
 }
 
 fn assert_demo(heard: &[(String, f64)], what: &str) {

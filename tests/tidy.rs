@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("page", &[]),
     ("parallel", &[]),
     ("sockets", &[]),
+    ("labels", &["names"]),
     ("serving", &[]),
     ("metrics", &["serving"]),
     ("audio", &["files", "units"]),
@@ -24,7 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("pipeline", &["bundle", "detector", "features", "model", "names", "units"]),
     ("events", &["audio", "bundle", "detector", "files", "sockets", "units"]),
     ("systemd", &["events"]),
-    ("label", &["audio", "bundle", "detector", "events", "files", "pipeline", "units"]),
+    ("label", &["audio", "bundle", "detector", "events", "files", "labels", "pipeline", "units"]),
     ("wyoming", &["audio", "bundle", "detector", "names", "pipeline", "sockets", "units"]),
     ("daemon", &["audio", "bundle", "detector", "events", "metrics", "names", "pipeline", "units"]),
     ("control", &["audio", "daemon", "events", "metrics", "names", "serving", "sockets", "units"]),
@@ -48,7 +49,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "units",
         ],
     ),
-    ("config", &["bundle", "names", "train", "units"]),
+    ("config", &["bundle", "labels", "names", "train", "units"]),
     (
         "compare",
         &[

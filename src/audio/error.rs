@@ -63,6 +63,18 @@ pub enum AudioError {
         /// What its first bytes suggest.
         looks_like: &'static str,
     },
+    /// No kind of sound file that is known, or a damaged one.
+    #[error(
+        "{} cannot be decoded: {detail}; expected WAV, FLAC, MP3, Ogg (Vorbis, Opus), WebM, M4A or another common sound file; \
+         convert it: ffmpeg -i INPUT OUTPUT.flac",
+        path.display()
+    )]
+    Undecodable {
+        /// The path as given.
+        path: PathBuf,
+        /// What was found.
+        detail: String,
+    },
     /// It begins as a WAV file, but the header cannot be followed.
     #[error("the WAV header of {} is damaged: {detail}; export or convert the file again", path.display())]
     HeaderDamaged {

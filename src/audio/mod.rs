@@ -2,8 +2,8 @@
 //!
 //! A source delivers **mono** `f32` samples, full scale 1.0, at the model's rate once it has passed [`resample::at_model_rate`].
 //! A sample's place in the stream is its count since the stream began, so a file and a microphone tell the same time.
-//! Outside world enters here by three doors: [`capture`] (hardware), [`wav`] (files), [`pcm`] (standard input). [`supervised`] makes one
-//! stream of many captures.
+//! Outside world enters here by three doors: [`capture`] (hardware), [`file`] (files: [`wav`], and [`decoded`] for all others), [`pcm`]
+//! (standard input). [`supervised`] makes one stream of many captures.
 //!
 //! Samples are passed on as they are found: values that are not finite or far beyond full scale are the feature stage's to judge, or
 //! the converter's where the rate is another. Both limit and count them.
@@ -13,8 +13,10 @@ pub mod capture;
 mod capture_ring;
 mod capture_state;
 mod channels;
+pub mod decoded;
 pub mod devices;
 mod error;
+pub mod file;
 pub mod history;
 mod interleaved;
 pub mod level;

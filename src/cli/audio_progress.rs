@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -25,9 +25,9 @@ pub(super) struct AudioProgress {
 
 impl AudioProgress {
     /// Shows a bar, if there is a terminal.
-    pub(super) fn shown(files: &[PathBuf]) -> Self {
+    pub(super) fn shown<'a>(files: impl Iterator<Item = &'a Path>) -> Self {
         let started = Instant::now();
-        let durations: Vec<Option<f64>> = files.iter().map(|file| Labeller::duration_s(file)).collect();
+        let durations: Vec<Option<f64>> = files.map(Labeller::duration_s).collect();
         let expected: Vec<u64> =
             durations.iter().map(|seconds| SampleRate::MODEL.samples(seconds.unwrap_or(0.0))).collect();
         // Of a pipe nobody knows the length, so there is no share that is done and no time that is left.

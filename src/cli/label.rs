@@ -16,31 +16,36 @@ use super::hearing::HearingArgs;
 use super::{Outcome, print_line};
 use crate::audio::ChannelChoice;
 use crate::bundle::Bundle;
-use crate::label::{LabelOutputs, Labelled, Labeller};
+use crate::label::{LabelOutputs, Labelled, Labeller, Recording, recordings};
+use crate::labels::LabelFormat;
 use crate::parallel;
 
-/// Find the words in WAV files
+/// Find the words in recordings
 #[derive(Args)]
 #[command(after_help = "Examples:
   tripword label talk.wav                      JSON lines here, talk.labels.txt beside the file for Audacity
-  tripword label --json *.wav | jq .word
+  tripword label --json *.flac | jq .word
+  tripword label --format textgrid,rttm --out labels/ archive/
+                                               every sound file in archive/, its labels at the same place in labels/
+  find /mnt -name '*.mp3' -mtime -1 | tripword label --format none -
   tripword label --scores scores/ talk.wav     scores/talk.scores.csv: time_s,word,score
 
 Each line is one JSON object with at least file, word, score, start_s, end_s (of the word) and time_s (of the decision). A file
 that cannot be read is reported and the others go on; the exit status is then 3.")]
 pub(super) struct LabelArgs {
-    /// WAV files, any rate, channels and sample format
-    #[arg(required = true, value_name = "FILE")]
-    files: Vec<PathBuf>,
-    /// For machines: JSON lines on standard output and nothing else, no label files, no progress bar
+    /// Recordings (WAV, FLAC, MP3, Ogg, Opus, WebM, M4A and others), folders with all the sound in them, patterns in quotes; '-': a list on
+    /// standard input, one a line
+    #[arg(required = true, value_name = "FILE|DIR|PATTERN|-")]
+    inputs: Vec<PathBuf>,
+    /// For machines: JSON lines on standard output and nothing else, no progress bar; labels only with --format
     #[arg(long)]
     json: bool,
-    /// Write Audacity labels, even with --json
-    #[arg(long)]
-    audacity: bool,
-    /// Write no Audacity labels
-    #[arg(long, conflicts_with = "audacity")]
-    no_audacity: bool,
+    /// Formats in which labels are written, with commas: audacity, textgrid, rttm, webvtt, jsonl, csv; or none
+    #[arg(short, long, value_name = "FORMATS")]
+    format: Option<String>,
+    /// Folder for the labels; in it they lie as the recordings lie in theirs [default: beside each recording]
+    #[arg(short, long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Write NAME.scores.csv for each file into this folder: time_s,word,score, a row a word for each model step
     #[arg(long, value_name = "DIR")]
     scores: Option<PathBuf>,
@@ -59,15 +64,21 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
     let settings = context.settings()?;
     let bundle = context.load_model()?;
     let channels: ChannelChoice = settings.input.channel.parse()?;
-    let write_audacity = args.audacity || (settings.label.write_audacity && !args.json && !args.no_audacity);
-    let outputs = LabelOutputs { scores_dir: args.scores.clone(), write_audacity };
-    refuse_colliding_outputs(&args.files, &outputs)?;
-    if let Some(dir) = &args.scores {
-        std::fs::create_dir_all(dir).map_err(|error| anyhow::anyhow!("{}: cannot be made: {error}", dir.display()))?;
-    }
+    let formats = match (&args.format, args.json) {
+        (Some(names), _) => parse_formats(names)?,
+        (None, true) => Vec::new(),
+        (None, false) => settings.label.formats.clone(),
+    };
+    let outputs = LabelOutputs { scores_dir: args.scores.clone(), formats, labels_dir: args.out.clone() };
+    let recordings = recordings(&args.inputs, &mut std::io::stdin().lock())?;
+    refuse_colliding_outputs(&recordings, &outputs)?;
     let n_cores = parallel::n_cores();
-    let n_jobs = if settings.label.n_jobs == 0 { n_cores } else { settings.label.n_jobs }.min(args.files.len());
-    let progress = if args.json { AudioProgress::hidden() } else { AudioProgress::shown(&args.files) };
+    let n_jobs = if settings.label.n_jobs == 0 { n_cores } else { settings.label.n_jobs }.min(recordings.len());
+    let progress = if args.json {
+        AudioProgress::hidden()
+    } else {
+        AudioProgress::shown(recordings.iter().map(|recording| recording.path.as_path()))
+    };
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The first signal stops between portions of the files, the second at once.
@@ -75,7 +86,7 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         signal_hook::flag::register(signal, cancelled.clone())?;
     }
     let run = Run {
-        files: &args.files,
+        recordings: &recordings,
         bundle: &bundle,
         outputs: &outputs,
         channels,
@@ -87,20 +98,27 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
     if cancelled.load(Ordering::Relaxed) {
         bail!("stopped by a signal; files that were not finished have no output");
     }
-    if n_failed == args.files.len() && n_failed > 0 {
+    if n_failed == recordings.len() && n_failed > 0 {
         bail!("none of the {n_failed} files could be labelled");
     }
-    progress.log_summary(args.files.len() - n_failed, args.files.len());
+    progress.log_summary(recordings.len() - n_failed, recordings.len());
     Ok(if n_failed > 0 { Outcome::Partial } else { Outcome::Success })
 }
 
+/// Names with commas between; `none` is no format.
+fn parse_formats(names: &str) -> Result<Vec<LabelFormat>> {
+    let names = names.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "none");
+    names.map(|name| name.parse().map_err(anyhow::Error::msg)).collect()
+}
+
 /// Two inputs whose outputs would be the same file: better refused than one overwritten.
-fn refuse_colliding_outputs(files: &[PathBuf], outputs: &LabelOutputs) -> Result<()> {
+fn refuse_colliding_outputs(recordings: &[Recording], outputs: &LabelOutputs) -> Result<()> {
     let mut writers: BTreeMap<PathBuf, &Path> = BTreeMap::new();
-    for file in files {
-        for output in outputs.paths(file) {
+    for recording in recordings {
+        let file = recording.path.as_path();
+        for output in outputs.paths(recording) {
             if let Some(other) = writers.insert(output.clone(), file) {
-                if other == file.as_path() {
+                if other == file {
                     bail!("{} is named twice", file.display());
                 }
                 bail!(
@@ -116,7 +134,7 @@ fn refuse_colliding_outputs(files: &[PathBuf], outputs: &LabelOutputs) -> Result
 }
 
 struct Run<'a> {
-    files: &'a [PathBuf],
+    recordings: &'a [Recording],
     bundle: &'a Bundle,
     outputs: &'a LabelOutputs,
     channels: ChannelChoice,
@@ -134,7 +152,7 @@ impl Run<'_> {
                 let body = || {
                     loop {
                         let i = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(file) = self.files.get(i) else { return };
+                        let Some(recording) = self.recordings.get(i) else { return };
                         if self.cancelled.load(Ordering::Relaxed) {
                             return;
                         }
@@ -146,7 +164,7 @@ impl Run<'_> {
                         };
                         let file_progress = self.progress.file(i);
                         let labelled = labeller
-                            .label(file, &|n_samples| file_progress.heard(n_samples))
+                            .label(recording, &|n_samples| file_progress.heard(n_samples))
                             .map_err(anyhow::Error::from);
                         drop(file_progress);
                         let mut printer = printer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

@@ -11,6 +11,7 @@ mod config;
 mod context;
 mod ctl;
 mod devices;
+mod diff_labels;
 #[cfg(feature = "train")]
 mod eval;
 mod hearing;
@@ -40,6 +41,8 @@ pub enum Outcome {
     Success,
     /// Some of the inputs failed, the others are done.
     Partial,
+    /// What was compared is not the same.
+    Different,
 }
 
 impl From<Outcome> for ExitCode {
@@ -47,6 +50,7 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Success => ExitCode::SUCCESS,
             Outcome::Partial => ExitCode::from(3),
+            Outcome::Different => ExitCode::from(4),
         }
     }
 }
@@ -59,7 +63,8 @@ Examples:
   tripword train my-recordings --out my-word        train on your own clips
   tripword listen --model my-word                   listen for them
 
-Exit status: 0 all done; 1 failed, nothing useful was made; 2 wrong use; 3 some inputs failed, the others are done.";
+Exit status: 0 all done; 1 failed, nothing useful was made; 2 wrong use; 3 some inputs failed, the others are done; 4 the sets of
+labels that were compared differ.";
 
 #[derive(Parser)]
 #[command(name = "tripword", version, about, after_help = AFTER_HELP, max_term_width = 110)]
@@ -74,6 +79,7 @@ struct Cli {
 enum Command {
     Listen(listen::ListenArgs),
     Label(label::LabelArgs),
+    DiffLabels(diff_labels::DiffLabelsArgs),
     Wyoming(wyoming::WyomingArgs),
     InstallService(service::InstallArgs),
     UninstallService(service::UninstallArgs),
@@ -110,6 +116,7 @@ pub fn run() -> anyhow::Result<Outcome> {
     match cli.command {
         Command::Listen(args) => listen::run(&args, context),
         Command::Label(args) => label::run(&args, context),
+        Command::DiffLabels(args) => diff_labels::run(&args),
         Command::Wyoming(args) => wyoming::run(&args, context),
         Command::InstallService(args) => service::install(&args, context),
         Command::UninstallService(args) => service::uninstall(&args),

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::bundle::Manifest;
+use crate::labels::LabelFormat;
 use crate::names::same_word;
 use crate::units::Milliseconds;
 
@@ -146,8 +147,8 @@ pub struct WordTriggerSettings {
 pub struct LabelSettings {
     /// Files at a time; 0 for as many as there are cores.
     pub n_jobs: usize,
-    /// Whether an Audacity label track is written beside each file.
-    pub write_audacity: bool,
+    /// Formats in which labels are written.
+    pub formats: Vec<LabelFormat>,
 }
 
 /// Section `wyoming`.

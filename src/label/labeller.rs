@@ -3,15 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::audacity_label;
+use super::Recording;
 use super::scores::{ScoreWriter, csv_field};
+use crate::audio::file::FileSource;
 use crate::audio::resample::Resampled;
-use crate::audio::wav::WavSource;
 use crate::audio::{AudioError, AudioSource, ChannelChoice, Read};
 use crate::bundle::Bundle;
 use crate::detector::Detection;
 use crate::events::WakeEvent;
 use crate::files::write_whole;
+use crate::labels::{Label, LabelFormat};
 use crate::pipeline::{FeatureBlock, FeatureStage, InferenceStage, StepScores};
 use crate::units::SampleRate;
 
@@ -19,28 +20,43 @@ use crate::units::SampleRate;
 const CHUNK_SAMPLES: usize = 16_384;
 
 /// Which files are written beside the events.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LabelOutputs {
     /// Where `NAME.scores.csv` goes.
     pub scores_dir: Option<PathBuf>,
-    /// Whether `NAME.labels.txt` is written beside the file.
-    pub write_audacity: bool,
+    /// Formats in which labels are written.
+    pub formats: Vec<LabelFormat>,
+    /// Where they go; beside each recording if there is no such folder.
+    pub labels_dir: Option<PathBuf>,
 }
 
 impl LabelOutputs {
-    fn scores_path(&self, file: &Path) -> Option<PathBuf> {
-        let mut name = file.file_stem()?.to_os_string();
-        name.push(".scores.csv");
-        Some(self.scores_dir.as_ref()?.join(name))
+    fn scores_path(&self, recording: &Recording) -> Option<PathBuf> {
+        Some(self.scores_dir.as_ref()?.join(&recording.place).with_extension("scores.csv"))
     }
 
-    fn audacity_path(&self, file: &Path) -> Option<PathBuf> {
-        self.write_audacity.then(|| file.with_extension("labels.txt"))
+    fn labels_path(&self, recording: &Recording, format: LabelFormat) -> PathBuf {
+        let file = match &self.labels_dir {
+            Some(folder) => &folder.join(&recording.place),
+            None => &recording.path,
+        };
+        file.with_extension(format.endings()[0])
     }
 
-    /// Every file that labelling `file` would write.
-    pub fn paths(&self, file: &Path) -> impl Iterator<Item = PathBuf> {
-        self.scores_path(file).into_iter().chain(self.audacity_path(file))
+    /// Every file that labelling `recording` would write.
+    pub fn paths(&self, recording: &Recording) -> impl Iterator<Item = PathBuf> {
+        let labels = self.formats.iter().map(|format| self.labels_path(recording, *format));
+        self.scores_path(recording).into_iter().chain(labels)
+    }
+
+    /// Makes the folders that its outputs go to.
+    fn make_folders(&self, recording: &Recording) -> Result<(), LabelError> {
+        let is_elsewhere = self.scores_dir.is_some() || self.labels_dir.is_some();
+        for path in is_elsewhere.then(|| self.paths(recording)).into_iter().flatten() {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            std::fs::create_dir_all(folder).map_err(|source| LabelError::Write { path: folder.to_owned(), source })?;
+        }
+        Ok(())
     }
 }
 
@@ -94,21 +110,23 @@ impl Labeller<'_> {
         if file.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
             return None;
         }
-        let source = WavSource::open(file, ChannelChoice::Mix).ok();
+        let source = FileSource::open(file, ChannelChoice::Mix).ok();
         Some(source.and_then(|source| source.duration_s()).unwrap_or(0.0))
     }
 
-    /// Labels `file`; `on_progress` is told of further samples at the model's rate, about once for each second of them.
+    /// Labels a recording; `on_progress` is told of further samples at the model's rate, about once for each second of them.
     ///
     /// # Errors
     /// When the file cannot be read to its end, or an output cannot be written; then that output does not exist.
-    pub fn label(&self, file: &Path, on_progress: &dyn Fn(u64)) -> Result<Labelled, LabelError> {
+    pub fn label(&self, recording: &Recording, on_progress: &dyn Fn(u64)) -> Result<Labelled, LabelError> {
+        let file = recording.path.as_path();
         let manifest = &self.bundle.manifest;
         let rate = manifest.features.sample_rate();
         let name = file.display().to_string();
         let words: Vec<String> = manifest.words.iter().map(|word| csv_field(&word.name)).collect();
-        let mut source = Resampled::new(WavSource::open(file, self.channels)?, SampleRate::MODEL)?;
-        let scores_path = self.outputs.scores_path(file);
+        let mut source = Resampled::new(FileSource::open(file, self.channels)?, SampleRate::MODEL)?;
+        self.outputs.make_folders(recording)?;
+        let scores_path = self.outputs.scores_path(recording);
         let write_error = |path: &Path, source| LabelError::Write { path: path.into(), source };
         let mut score_writer = match &scores_path {
             Some(path) => Some(ScoreWriter::create(path).map_err(|source| write_error(path, source))?),
@@ -120,7 +138,7 @@ impl Labeller<'_> {
         let mut inference_stage = InferenceStage::new(self.bundle);
         let mut block = FeatureBlock::default();
         let mut chunk = vec![0.0; CHUNK_SAMPLES];
-        let mut n_untold = 0u64;
+        let (mut n_untold, mut n_heard) = (0u64, 0u64);
         let mut write_result = Ok(());
         loop {
             if self.cancelled.load(Ordering::Relaxed) {
@@ -130,12 +148,16 @@ impl Labeller<'_> {
             let completed = match read {
                 Read::Samples(n) => {
                     n_untold += n as u64;
+                    n_heard += n as u64;
                     if n_untold >= u64::from(SampleRate::MODEL.hz()) {
                         on_progress(std::mem::take(&mut n_untold));
                     }
                     feature_stage.push(&chunk[..n], &mut block)
                 }
-                Read::Gap { lost_samples } => feature_stage.pass_gap(lost_samples, &mut block),
+                Read::Gap { lost_samples } => {
+                    n_heard += lost_samples;
+                    feature_stage.pass_gap(lost_samples, &mut block)
+                }
                 Read::End => feature_stage.finish(&mut block),
             };
             let mut on_scores = |step: StepScores| {
@@ -162,17 +184,14 @@ impl Labeller<'_> {
         if let (Some(path), Some(writer)) = (&scores_path, score_writer) {
             writer.finish().map_err(|source| write_error(path, source))?;
         }
-        if let Some(path) = self.outputs.audacity_path(file) {
-            let text: String = labelled.events.iter().map(audacity_label).collect();
+        let labels: Vec<Label> = labelled.events.iter().map(label_of).collect();
+        for format in &self.outputs.formats {
+            let path = self.outputs.labels_path(recording, *format);
+            let text = format.write(&name, SampleRate::MODEL.seconds(n_heard), &labels);
             labelled.warnings.extend(keep_edited(&path, &text).map_err(|source| write_error(&path, source))?);
             write_whole(&path, text.as_bytes()).map_err(|source| write_error(&path, source))?;
         }
-        if let Some(truncation) = source.source().truncation() {
-            labelled.warnings.push(format!(
-                "{name}: the header promises {} samples, the file holds {}; what is there was labelled",
-                truncation.promised, truncation.found
-            ));
-        }
+        labelled.warnings.extend(source.source().warnings().into_iter().map(|warning| format!("{name}: {warning}")));
         let n_unusable = source.n_unusable_samples() + feature_stage.n_unusable_samples();
         if n_unusable > 0 {
             labelled.warnings.push(format!(
@@ -181,6 +200,10 @@ impl Labeller<'_> {
         }
         Ok(labelled)
     }
+}
+
+fn label_of(event: &WakeEvent) -> Label {
+    Label { start_s: event.start_s, end_s: event.end_s, text: event.word.clone(), score: Some(event.score) }
 }
 
 /// Labels that stand there and say something else may have been corrected by hand: they step aside. Gives what to tell the user.

@@ -96,8 +96,9 @@ fn a_bad_file_is_reported_and_the_others_go_on_in_order() {
     let ran = run(tripword().args(["label", "--json", "--model"]).arg(&model).arg(&missing));
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("missing.wav"), "{}", ran.stderr);
-    let ran = run(tripword().args(["label", "--json", "--model"]).arg(&model).arg(folder.path()));
-    assert!(ran.code == 1 && ran.stderr.contains("folder"), "{}", ran.stderr);
+    std::fs::create_dir(folder.path().join("nothing")).unwrap();
+    let ran = run(tripword().args(["label", "--json", "--model"]).arg(&model).arg(folder.path().join("nothing")));
+    assert!(ran.code == 1 && ran.stderr.contains("no sound files") && ran.stderr.contains(".flac"), "{}", ran.stderr);
 }
 
 #[test]
@@ -316,4 +317,64 @@ fn a_bidirectional_model_labels_and_does_not_listen() {
         .arg("--out")
         .arg(folder.path().join("two")));
     assert!(ran.code == 1 && ran.stderr.contains("second_look is there; expected none"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_folder_is_labelled_in_every_format_and_mirrored() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let archive = folder.path().join("archive");
+    std::fs::create_dir_all(archive.join("sub")).unwrap();
+    random_wav(&archive, "one.wav", 1, 10.0);
+    random_wav(&archive.join("sub"), "two.wav", 2, 10.0);
+    let out = folder.path().join("labels");
+    let formats = "audacity,textgrid,rttm,webvtt,jsonl,csv";
+    let ran = run(tripword()
+        .args(["label", "--format", formats, "--out"])
+        .arg(&out)
+        .arg("--model")
+        .arg(&model)
+        .arg(&archive));
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    let events = json_lines(&ran.stdout);
+    for stem in ["one", "sub/two"] {
+        let of_file =
+            events.iter().filter(|event| event["file"].as_str().unwrap().ends_with(&format!("{stem}.wav"))).count();
+        assert!(of_file > 1, "random weights fire on random sound");
+        for (ending, n_lines) in [("labels.txt", of_file), ("rttm", of_file), ("jsonl", of_file), ("csv", of_file + 1)]
+        {
+            let text = std::fs::read_to_string(out.join(format!("{stem}.{ending}"))).unwrap();
+            assert_eq!(text.lines().count(), n_lines, "{stem}.{ending}");
+        }
+        let vtt = std::fs::read_to_string(out.join(format!("{stem}.vtt"))).unwrap();
+        assert_eq!(vtt.matches(" --> ").count(), of_file);
+        let grid = std::fs::read_to_string(out.join(format!("{stem}.TextGrid"))).unwrap();
+        assert!(grid.contains("xmax = 10.000000") && grid.matches("mark = ").count() == of_file, "{grid}");
+    }
+    let beside: Vec<_> = std::fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(beside.len(), 2, "{beside:?}");
+    // All of them say the same.
+    for ending in ["TextGrid", "rttm", "vtt", "jsonl", "csv"] {
+        let (a, b) = (out.join("one.labels.txt"), out.join(format!("one.{ending}")));
+        let ran = run(tripword().args(["diff-labels", "--tolerance-ms", "1"]).args([&a, &b]));
+        assert_eq!(ran.code, 0, "{ending}: {}{}", ran.stdout, ran.stderr);
+    }
+    let ran = run(tripword().args(["label", "--format", "praat", "--model"]).arg(&model).arg(&archive));
+    assert!(ran.code == 1 && ran.stderr.contains("textgrid, rttm"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_list_on_standard_input_names_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = random_model(folder.path());
+    let wavs = [random_wav(folder.path(), "a.wav", 1, 8.0), random_wav(folder.path(), "b.wav", 2, 8.0)];
+    let list = folder.path().join("list.txt");
+    std::fs::write(&list, format!("{}\n{}\n", wavs[0].display(), wavs[1].display())).unwrap();
+    let from_list = run(tripword()
+        .args(["label", "--json", "--model"])
+        .arg(&model)
+        .arg("-")
+        .stdin(std::fs::File::open(&list).unwrap()));
+    let named = run(tripword().args(["label", "--json", "--model"]).arg(&model).args(&wavs));
+    assert_eq!((from_list.code, from_list.stdout), (0, named.stdout));
 }

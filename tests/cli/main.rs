@@ -12,6 +12,7 @@ mod combine;
 mod compare;
 mod config;
 mod ctl;
+mod diff_labels;
 #[cfg(feature = "train")]
 mod eval;
 mod label;
