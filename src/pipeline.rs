@@ -139,11 +139,13 @@ pub struct InferenceStage<B> {
     scores: Vec<f32>,
 }
 
-/// What one step brought: its end and each word's score.
+/// What one step brought: its end, and each word's probability and score.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepScores<'a> {
     /// Position of the step's last sample plus one.
     pub end_sample: u64,
+    /// `(n_words)`, as the network gives them.
+    pub probabilities: &'a [f32],
     /// `(n_words)`, after smoothing.
     pub scores: &'a [f32],
 }
@@ -204,7 +206,7 @@ impl<B: Borrow<Bundle>> InferenceStage<B> {
         let steps = self.undecided.drain(..n_steps).zip(self.probabilities.chunks_exact(self.scores.len()));
         for (end_sample, probabilities) in steps {
             self.detector.push(end_sample, probabilities, &mut self.scores, &mut on_detection);
-            on_scores(StepScores { end_sample, scores: &self.scores });
+            on_scores(StepScores { end_sample, probabilities, scores: &self.scores });
         }
     }
 

@@ -26,7 +26,7 @@ use tripword::audio::{AudioError, AudioSource, ChannelChoice, Read, read_to_end}
 use tripword::bundle::{Bundle, locate};
 use tripword::daemon::{Daemon, Overflow, Setup};
 use tripword::events::WakeEvent;
-use tripword::label::{LabelOutputs, Labeller, Recording};
+use tripword::label::{Channels, LabelOutputs, Labeller, Recording};
 use tripword::units::{Milliseconds, SampleRate};
 
 const RATE: usize = 16_000;
@@ -235,8 +235,14 @@ fn no_event_is_lost_to_stalls_and_gaps_are_placed_to_the_sample() {
     write_with_gaps(&wav, &demo, fed, &gaps);
     let nobody = AtomicBool::new(false);
     let outputs = LabelOutputs::default();
-    let labeller = Labeller { bundle: &bundle, outputs: &outputs, channels: ChannelChoice::Mix, cancelled: &nobody };
-    let labelled = labeller.label(&Recording::named(&wav), &|_| {}).unwrap().events;
+    let labeller = Labeller {
+        bundle: &bundle,
+        outputs: &outputs,
+        channels: Channels::Choice(ChannelChoice::Mix),
+        cancelled: &nobody,
+    };
+    let labelled = labeller.label(&Recording::named(&wav), &|_| {}).unwrap();
+    let labelled: Vec<WakeEvent> = labelled.events().cloned().collect();
     let heard = events.lock().unwrap();
     println!(
         "{:.2} h in {:.0} s: {} stalls, {} gaps of {n_lost} samples, {} events, label {}",

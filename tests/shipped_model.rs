@@ -4,7 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use tripword::audio::{ChannelChoice, read_to_end, wav::WavSource};
 use tripword::bundle::{Bundle, locate};
-use tripword::label::{LabelOutputs, Labeller, Recording};
+use tripword::label::{Channels, LabelOutputs, Labeller, Recording};
 
 /// Each word of the demo with the time at which its sound ends, in seconds.
 const DEMO: [(&str, f64); 6] = [
@@ -25,13 +25,17 @@ fn heard(path: &std::path::Path) -> Vec<(String, f64)> {
     let bundle = Bundle::load(&locate("six-words", None).unwrap()).unwrap();
     let outputs = LabelOutputs::default();
     let cancelled = AtomicBool::new(false);
-    let labeller = Labeller { bundle: &bundle, outputs: &outputs, channels: ChannelChoice::Mix, cancelled: &cancelled };
+    let labeller = Labeller {
+        bundle: &bundle,
+        outputs: &outputs,
+        channels: Channels::Choice(ChannelChoice::Mix),
+        cancelled: &cancelled,
+    };
     labeller
         .label(&Recording::named(path), &|_| {})
         .unwrap()
-        .events
-        .into_iter()
-        .map(|event| (event.word, event.time_s))
+        .events()
+        .map(|event| (event.word.clone(), event.time_s))
         .collect()
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressState};
 
 use super::progress;
-use crate::label::Labeller;
+use crate::label::{Channels, Labeller};
 use crate::units::SampleRate;
 
 /// A run that takes longer ends with a line on what was done, even where no terminal shows a bar.
@@ -25,9 +25,9 @@ pub(super) struct AudioProgress {
 
 impl AudioProgress {
     /// Shows a bar, if there is a terminal.
-    pub(super) fn shown<'a>(files: impl Iterator<Item = &'a Path>) -> Self {
+    pub(super) fn shown<'a>(files: impl Iterator<Item = &'a Path>, channels: Channels) -> Self {
         let started = Instant::now();
-        let durations: Vec<Option<f64>> = files.map(Labeller::duration_s).collect();
+        let durations: Vec<Option<f64>> = files.map(|file| Labeller::duration_s(file, channels)).collect();
         let expected: Vec<u64> =
             durations.iter().map(|seconds| SampleRate::MODEL.samples(seconds.unwrap_or(0.0))).collect();
         // Of a pipe nobody knows the length, so there is no share that is done and no time that is left.

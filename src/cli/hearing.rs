@@ -1,4 +1,4 @@
-//! Flags that all commands share which hear something: the model, the threshold, the channel.
+//! Flags that all commands share which hear something: the model and the threshold.
 
 use anyhow::Result;
 use clap::Args;
@@ -14,9 +14,6 @@ pub(super) struct HearingArgs {
     /// Replace every word's threshold
     #[arg(short, long, value_name = "X", allow_negative_numbers = true)]
     threshold: Option<f64>,
-    /// Channel to hear, counted from 1, or 'mix'
-    #[arg(long)]
-    channel: Option<String>,
 }
 
 impl HearingArgs {
@@ -27,9 +24,6 @@ impl HearingArgs {
         }
         if let Some(threshold) = self.threshold {
             context.set_flag("--threshold", "trigger.threshold", threshold)?;
-        }
-        if let Some(channel) = &self.channel {
-            context.set_flag("--channel", "input.channel", channel.as_str())?;
         }
         Ok(())
     }

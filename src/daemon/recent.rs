@@ -159,6 +159,7 @@ mod tests {
         Arc::new(WakeEvent {
             version: EVENT_VERSION,
             file: "test".into(),
+            channel: None,
             word: "alexa".into(),
             score: 0.9,
             start_s: 0.0,

@@ -16,6 +16,9 @@ pub struct WakeEvent {
     pub version: u32,
     /// The file, device or `-` that was heard.
     pub file: String,
+    /// The channel that was heard, counted from 1, where one of several was.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub channel: Option<u16>,
     /// The word, as the model names it.
     pub word: String,
     /// Highest score up to the decision, 0 to 1.
@@ -54,6 +57,7 @@ impl WakeEvent {
         Self {
             version: EVENT_VERSION,
             file: source.to_owned(),
+            channel: None,
             word: manifest.words[detection.word_idx].name.clone(),
             score: detection.score,
             start_s: rate.seconds(detection.start_sample),

@@ -1,8 +1,25 @@
-//! Labelling files: the signal path over a file, in one thread and constant memory, and what is written of it.
+//! Labelling recordings: the signal path over each, in one thread and constant memory, and what is written of it.
+//!
+//! `inputs → recordings → tracks → hear → observers → files`
 
+mod clips;
+mod error;
+mod hear;
+mod heard;
 mod inputs;
+mod label_file;
 mod labeller;
+mod observer;
+mod outputs;
 mod scores;
+mod track;
 
+pub use clips::ClipOutput;
+pub use error::LabelError;
+pub use hear::hear;
+pub use heard::{HeardRecording, HeardTrack};
 pub use inputs::{InputsError, Recording, recordings};
-pub use labeller::{LabelError, LabelOutputs, Labelled, Labeller};
+pub use labeller::Labeller;
+pub use observer::Observer;
+pub use outputs::LabelOutputs;
+pub use track::{Channels, Track};

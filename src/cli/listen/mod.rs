@@ -46,6 +46,9 @@ pub(super) struct ListenArgs {
     input: Option<String>,
     #[command(flatten)]
     hearing: HearingArgs,
+    /// Channel to hear, counted from 1, or 'mix'
+    #[arg(long)]
+    channel: Option<String>,
     /// Rate of raw samples on standard input, in hertz
     #[arg(long, value_name = "HZ")]
     pcm_rate: Option<u32>,
@@ -185,6 +188,9 @@ fn read_anew(args: &ListenArgs, context: &Context) -> reload::ReadAnew {
 
 fn apply_flags(args: &ListenArgs, context: &mut Context) -> Result<()> {
     args.hearing.apply(context)?;
+    if let Some(channel) = &args.channel {
+        context.set_flag("--channel", "input.channel", channel.as_str())?;
+    }
     if let Some(rate) = args.pcm_rate {
         context.set_flag("--pcm-rate", "input.pcm_rate_hz", i64::from(rate))?;
     }

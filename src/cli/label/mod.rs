@@ -1,24 +1,26 @@
 //! `tripword label`
 
+mod printer;
+mod run;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread::Builder;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
+use self::run::Run;
+use super::Outcome;
 use super::audio_progress::AudioProgress;
 use super::context::Context;
 use super::hearing::HearingArgs;
-use super::{Outcome, print_line};
-use crate::audio::ChannelChoice;
-use crate::bundle::Bundle;
-use crate::label::{LabelOutputs, Labelled, Labeller, Recording, recordings};
+use crate::label::{Channels, ClipOutput, LabelOutputs, Recording, recordings};
 use crate::labels::LabelFormat;
 use crate::parallel;
+use crate::units::Milliseconds;
 
 /// Find the words in recordings
 #[derive(Args)]
@@ -29,6 +31,8 @@ use crate::parallel;
                                                every sound file in archive/, its labels at the same place in labels/
   find /mnt -name '*.mp3' -mtime -1 | tripword label --format none -
   tripword label --scores scores/ talk.wav     scores/talk.scores.csv: time_s,word,score
+  tripword label --channels each call.wav      each side of a call by itself: call.ch1.labels.txt, call.ch2.labels.txt
+  tripword label --clips found/ archive/       every detection cut out: found/NAME/00012.340-computer-0.98.wav
 
 Each line is one JSON object with at least file, word, score, start_s, end_s (of the word) and time_s (of the decision). A file
 that cannot be read is reported and the others go on; the exit status is then 3.")]
@@ -49,8 +53,17 @@ pub(super) struct LabelArgs {
     /// Write NAME.scores.csv for each file into this folder: time_s,word,score, a row a word for each model step
     #[arg(long, value_name = "DIR")]
     scores: Option<PathBuf>,
+    /// Cut every detection out as a WAV file, into a folder for each recording in this folder
+    #[arg(long, value_name = "DIR")]
+    clips: Option<PathBuf>,
+    /// Sound kept before and after each detection that is cut out, in milliseconds
+    #[arg(long, value_name = "MS", default_value_t = 500, requires = "clips")]
+    clip_margin: u32,
     #[command(flatten)]
     hearing: HearingArgs,
+    /// Channels to hear: 'mix', 'each' by itself, or one of them, counted from 1
+    #[arg(long, visible_alias = "channel", value_name = "mix|each|N")]
+    channels: Option<String>,
     /// Files at a time [default: as many as there are cores]
     #[arg(short, long, value_name = "N")]
     jobs: Option<u32>,
@@ -63,21 +76,23 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
     }
     let settings = context.settings()?;
     let bundle = context.load_model()?;
-    let channels: ChannelChoice = settings.input.channel.parse()?;
+    let channels: Channels =
+        args.channels.as_ref().unwrap_or(&settings.input.channel).parse().map_err(|error: String| anyhow!(error))?;
     let formats = match (&args.format, args.json) {
         (Some(names), _) => parse_formats(names)?,
         (None, true) => Vec::new(),
         (None, false) => settings.label.formats.clone(),
     };
-    let outputs = LabelOutputs { scores_dir: args.scores.clone(), formats, labels_dir: args.out.clone() };
+    let clips = args.clips.clone().map(|dir| ClipOutput { dir, margin: Milliseconds(args.clip_margin) });
+    let outputs = LabelOutputs { formats, labels_dir: args.out.clone(), scores_dir: args.scores.clone(), clips };
     let recordings = recordings(&args.inputs, &mut std::io::stdin().lock())?;
-    refuse_colliding_outputs(&recordings, &outputs)?;
+    refuse_colliding_outputs(&recordings, channels, &outputs)?;
     let n_cores = parallel::n_cores();
     let n_jobs = if settings.label.n_jobs == 0 { n_cores } else { settings.label.n_jobs }.min(recordings.len());
     let progress = if args.json {
         AudioProgress::hidden()
     } else {
-        AudioProgress::shown(recordings.iter().map(|recording| recording.path.as_path()))
+        AudioProgress::shown(recordings.iter().map(|recording| recording.path.as_path()), channels)
     };
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -112,11 +127,11 @@ fn parse_formats(names: &str) -> Result<Vec<LabelFormat>> {
 }
 
 /// Two inputs whose outputs would be the same file: better refused than one overwritten.
-fn refuse_colliding_outputs(recordings: &[Recording], outputs: &LabelOutputs) -> Result<()> {
+fn refuse_colliding_outputs(recordings: &[Recording], channels: Channels, outputs: &LabelOutputs) -> Result<()> {
     let mut writers: BTreeMap<PathBuf, &Path> = BTreeMap::new();
     for recording in recordings {
         let file = recording.path.as_path();
-        for output in outputs.paths(recording) {
+        for output in outputs.places(&channels.first_track(recording)) {
             if let Some(other) = writers.insert(output.clone(), file) {
                 if other == file {
                     bail!("{} is named twice", file.display());
@@ -131,87 +146,4 @@ fn refuse_colliding_outputs(recordings: &[Recording], outputs: &LabelOutputs) ->
         }
     }
     Ok(())
-}
-
-struct Run<'a> {
-    recordings: &'a [Recording],
-    bundle: &'a Bundle,
-    outputs: &'a LabelOutputs,
-    channels: ChannelChoice,
-    progress: &'a AudioProgress,
-    cancelled: &'a AtomicBool,
-}
-
-impl Run<'_> {
-    /// Labels all files on `n_jobs` threads and prints the results in the order of the files; gives how many failed.
-    fn all(&self, n_jobs: usize) -> Result<usize> {
-        let next = AtomicUsize::new(0);
-        let printer = Mutex::new(Printer { waiting: BTreeMap::new(), n_printed: 0, n_failed: 0, error: None });
-        std::thread::scope(|scope| {
-            for _ in 0..n_jobs {
-                let body = || {
-                    loop {
-                        let i = next.fetch_add(1, Ordering::Relaxed);
-                        let Some(recording) = self.recordings.get(i) else { return };
-                        if self.cancelled.load(Ordering::Relaxed) {
-                            return;
-                        }
-                        let labeller = Labeller {
-                            bundle: self.bundle,
-                            outputs: self.outputs,
-                            channels: self.channels,
-                            cancelled: self.cancelled,
-                        };
-                        let file_progress = self.progress.file(i);
-                        let labelled = labeller
-                            .label(recording, &|n_samples| file_progress.heard(n_samples))
-                            .map_err(anyhow::Error::from);
-                        drop(file_progress);
-                        let mut printer = printer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                        printer.waiting.insert(i, labelled.map_err(|error| format!("{error:#}")));
-                        printer.print_ready(self.progress);
-                    }
-                };
-                Builder::new()
-                    .name("tw-label".into())
-                    .spawn_scoped(scope, body)
-                    .expect("the system can start a thread");
-            }
-        });
-        let printer = printer.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match printer.error {
-            Some(error) => Err(error),
-            None => Ok(printer.n_failed),
-        }
-    }
-}
-
-struct Printer {
-    waiting: BTreeMap<usize, Result<Labelled, String>>,
-    n_printed: usize,
-    n_failed: usize,
-    error: Option<anyhow::Error>,
-}
-
-impl Printer {
-    fn print_ready(&mut self, progress: &AudioProgress) {
-        while let Some(result) = self.waiting.remove(&self.n_printed) {
-            self.n_printed += 1;
-            match result {
-                Ok(labelled) => {
-                    for warning in &labelled.warnings {
-                        progress.suspend(|| tracing::warn!("{warning}"));
-                    }
-                    for event in &labelled.events {
-                        let printed = progress.suspend(|| print_line(&event.to_json()));
-                        self.error = self.error.take().or(printed.err());
-                    }
-                }
-                Err(error) => {
-                    self.n_failed += 1;
-                    progress.suspend(|| tracing::error!("{error}"));
-                }
-            }
-        }
-    }
 }
