@@ -43,6 +43,7 @@
 //! | [`events`] | the wake event and where it goes: a thread and a queue for each output | `audio`, `bundle`, `detector`, `files`, `sockets` |
 //! | [`systemd`] | what the service manager is told: ready, alive, what it does | `events` |
 //! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events`, `labels` |
+//! | [`explain`] | which part of the decision rule decided at a moment of a recording, and how good its sound is | `label`, `detector` |
 //! | [`wyoming`] | a wake service of the Wyoming protocol | `audio`, `pipeline` |
 //! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events`, `metrics` |
 //! | `control` | questions and wishes over a socket, the status, the daemon's metrics | `daemon`, `serving` |
@@ -90,6 +91,7 @@ pub mod difference;
 #[cfg(feature = "train")]
 pub mod eval;
 pub mod events;
+pub mod explain;
 pub mod features;
 pub mod files;
 pub mod folders;

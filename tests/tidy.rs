@@ -26,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("events", &["audio", "bundle", "detector", "files", "sockets", "units"]),
     ("systemd", &["events"]),
     ("label", &["audio", "bundle", "detector", "events", "files", "labels", "pipeline", "units"]),
+    ("explain", &["audio", "bundle", "detector", "events", "label", "pipeline", "units"]),
     ("wyoming", &["audio", "bundle", "detector", "names", "pipeline", "sockets", "units"]),
     ("daemon", &["audio", "bundle", "detector", "events", "metrics", "names", "pipeline", "units"]),
     ("control", &["audio", "daemon", "events", "metrics", "names", "serving", "sockets", "units"]),

@@ -68,11 +68,12 @@ impl AudioProgress {
     }
 
     /// Tells what was done, where somebody waited for it.
-    pub(super) fn log_summary(&self, n_labelled: usize, n_files: usize) {
+    pub(super) fn log_summary(&self, n_labelled: usize, n_resumed: usize, n_files: usize) {
         let elapsed = self.started.elapsed();
         if elapsed > LONG_RUN || std::io::stderr().is_terminal() {
             let heard_s = SampleRate::MODEL.seconds(self.bar.position());
-            tracing::info!("{}", summary_text(n_labelled, n_files, heard_s, elapsed.as_secs_f64()));
+            let before = if n_resumed > 0 { format!("; {n_resumed} of them before") } else { String::new() };
+            tracing::info!("{}{before}", summary_text(n_labelled, n_files, heard_s, elapsed.as_secs_f64()));
         }
     }
 }
@@ -85,6 +86,9 @@ pub(super) struct FileProgress<'a> {
 }
 
 impl FileProgress<'_> {
+    /// An earlier run heard it: it is taken out of the whole.
+    pub(super) fn was_heard(self) {}
+
     /// So many further samples are heard.
     pub(super) fn heard(&self, n_samples: u64) {
         self.n_heard.fetch_add(n_samples, Ordering::Relaxed);

@@ -14,6 +14,7 @@ mod devices;
 mod diff_labels;
 #[cfg(feature = "train")]
 mod eval;
+mod explain;
 mod hearing;
 mod label;
 mod listen;
@@ -80,6 +81,7 @@ enum Command {
     Listen(listen::ListenArgs),
     Label(label::LabelArgs),
     DiffLabels(diff_labels::DiffLabelsArgs),
+    Explain(explain::ExplainArgs),
     Wyoming(wyoming::WyomingArgs),
     InstallService(service::InstallArgs),
     UninstallService(service::UninstallArgs),
@@ -116,6 +118,7 @@ pub fn run() -> anyhow::Result<Outcome> {
     match cli.command {
         Command::Listen(args) => listen::run(&args, context),
         Command::Label(args) => label::run(&args, context),
+        Command::Explain(args) => explain::run(&args, context),
         Command::DiffLabels(args) => diff_labels::run(&args),
         Command::Wyoming(args) => wyoming::run(&args, context),
         Command::InstallService(args) => service::install(&args, context),

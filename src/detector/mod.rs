@@ -10,5 +10,5 @@ mod word;
 
 pub use config::{DetectorConfigError, TriggerConfig, WordTiming};
 pub use smoothing::MovingAverage;
-pub use trigger::{Firing, Trigger};
+pub use trigger::{Firing, Trigger, Verdict};
 pub use word::{Detection, Detector, WordDetector};

@@ -22,6 +22,27 @@ pub struct Firing {
     pub peak: f32,
 }
 
+/// What the rule makes of one score.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Verdict {
+    /// Below the threshold, and no word is held.
+    Below,
+    /// At or above the threshold, not yet for the minimum duration.
+    TooShort {
+        /// For how long so far, in samples.
+        lasted_samples: u64,
+    },
+    /// At or above the threshold for long enough, but too soon after an event.
+    Refractory {
+        /// The sample before which no event comes.
+        until: u64,
+    },
+    /// There was an event, and the score has not fallen below the release threshold since.
+    Held,
+    /// The word is taken as said.
+    Fired(Firing),
+}
+
 /// Decides from scores; the only clock it knows is the sample count of the step's end.
 #[derive(Debug, Clone)]
 pub struct Trigger {
@@ -68,33 +89,44 @@ impl Trigger {
         self.refractory_until = self.refractory_until.max(before.refractory_until);
     }
 
-    /// Takes the score of the step that ends at sample `step_end`.
+    /// Takes the score of the step that ends at sample `step_end`; gives the firing, if the word is taken as said.
     pub fn push(&mut self, step_end: u64, score: f32) -> Option<Firing> {
+        match self.decide(step_end, score) {
+            Verdict::Fired(firing) => Some(firing),
+            _ => None,
+        }
+    }
+
+    /// The same, and tells why there is none.
+    pub fn decide(&mut self, step_end: u64, score: f32) -> Verdict {
         // A NaN compares false with everything: it neither reaches nor holds a threshold.
         let reached = score >= self.config.threshold;
         let (crossed, peak) = match self.state {
             State::Held => {
                 if score < self.config.release_threshold || score.is_nan() {
                     self.state = State::Idle;
+                    return Verdict::Below;
                 }
-                return None;
+                return Verdict::Held;
             }
             State::Idle if reached => (step_end, score),
             State::Rising { crossed, peak } if reached => (crossed, peak.max(score)),
             State::Idle | State::Rising { .. } => {
                 self.state = State::Idle;
-                return None;
+                return Verdict::Below;
             }
         };
         // The step that crosses counts in full.
-        let lasted = step_end - crossed + self.step_samples;
-        if lasted < self.min_duration_samples || step_end < self.refractory_until {
+        let lasted_samples = step_end - crossed + self.step_samples;
+        let is_too_short = lasted_samples < self.min_duration_samples;
+        if is_too_short || step_end < self.refractory_until {
             self.state = State::Rising { crossed, peak };
-            return None;
+            let refractory = Verdict::Refractory { until: self.refractory_until };
+            return if is_too_short { Verdict::TooShort { lasted_samples } } else { refractory };
         }
         self.state = State::Held;
         self.refractory_until = step_end + self.refractory_samples;
-        Some(Firing { crossed, peak })
+        Verdict::Fired(Firing { crossed, peak })
     }
 }
 

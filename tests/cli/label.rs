@@ -349,7 +349,7 @@ fn a_folder_is_labelled_in_every_format_and_mirrored() {
         let vtt = std::fs::read_to_string(out.join(format!("{stem}.vtt"))).unwrap();
         assert_eq!(vtt.matches(" --> ").count(), of_file);
         let grid = std::fs::read_to_string(out.join(format!("{stem}.TextGrid"))).unwrap();
-        assert!(grid.contains("xmax = 10.000000") && grid.matches("mark = ").count() == of_file, "{grid}");
+        assert!(grid.contains("xmax = 10.") && grid.matches("mark = ").count() == of_file, "{grid}");
     }
     let beside: Vec<_> = std::fs::read_dir(&archive).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(beside.len(), 2, "{beside:?}");

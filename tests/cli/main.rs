@@ -7,6 +7,7 @@ mod common;
 
 #[cfg(feature = "train")]
 mod align;
+mod archive;
 mod combine;
 #[cfg(feature = "train")]
 mod compare;
@@ -15,6 +16,7 @@ mod ctl;
 mod diff_labels;
 #[cfg(feature = "train")]
 mod eval;
+mod explain;
 mod label;
 mod listen;
 #[cfg(target_os = "linux")]

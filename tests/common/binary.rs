@@ -14,8 +14,9 @@ pub(crate) fn tripword() -> Command {
     command.env("XDG_CONFIG_HOME", "/nonexistent").env("XDG_DATA_HOME", "/nonexistent").env_remove("RUST_LOG");
     // Where the tests are a service themselves.
     command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("JOURNAL_STREAM");
-    // Where no folder can be made: no control socket, unless a test gives it a place.
+    // Where no folder can be made: no control socket and no journal, unless a test gives them a place.
     command.env("XDG_RUNTIME_DIR", "/dev/null").env_remove("RUNTIME_DIRECTORY");
+    command.env("XDG_STATE_HOME", "/dev/null").env_remove("STATE_DIRECTORY");
     command
 }
 

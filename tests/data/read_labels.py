@@ -27,7 +27,10 @@ for tier in range(1, call(grid, "Get number of tiers") + 1):
 print(f"duration\t\t{grid.xmin:.6f}\t{grid.xmax:.6f}")
 grid.save(str(folder / "praat.TextGrid"))
 
-for tier in textgrid.TextGrid.fromFile(str(grid_path)):
+# Left alone it rounds to five digits, less than a sample.
+grid = textgrid.TextGrid()
+grid.read(str(grid_path), round_digits=7)
+for tier in grid:
     if isinstance(tier, textgrid.IntervalTier):
         for interval in tier:
             if interval.mark:

@@ -1,6 +1,7 @@
 //! `tripword label`
 
 mod printer;
+mod resume;
 mod run;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use clap::Args;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
@@ -32,6 +33,7 @@ use crate::units::Milliseconds;
   find /mnt -name '*.mp3' -mtime -1 | tripword label --format none -
   tripword label --scores scores/ talk.wav     scores/talk.scores.csv: time_s,word,score
   tripword label --channels each call.wav      each side of a call by itself: call.ch1.labels.txt, call.ch2.labels.txt
+  tripword label --resume archive/             after an interruption: the same command with --resume
   tripword label --clips found/ archive/       every detection cut out: found/NAME/00012.340-computer-0.98.wav
 
 Each line is one JSON object with at least file, word, score, start_s, end_s (of the word) and time_s (of the decision). A file
@@ -64,6 +66,9 @@ pub(super) struct LabelArgs {
     /// Channels to hear: 'mix', 'each' by itself, or one of them, counted from 1
     #[arg(long, visible_alias = "channel", value_name = "mix|each|N")]
     channels: Option<String>,
+    /// Go on with a run that was interrupted: what it has finished is not heard again, only printed
+    #[arg(long)]
+    resume: bool,
     /// Files at a time [default: as many as there are cores]
     #[arg(short, long, value_name = "N")]
     jobs: Option<u32>,
@@ -94,6 +99,7 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
     } else {
         AudioProgress::shown(recordings.iter().map(|recording| recording.path.as_path()), channels)
     };
+    let journal = resume::journal(args, &bundle, channels, &outputs);
     let cancelled = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         // The first signal stops between portions of the files, the second at once.
@@ -107,16 +113,27 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         channels,
         progress: &progress,
         cancelled: &cancelled,
+        journal: journal.as_ref(),
     };
-    let n_failed = run.all(n_jobs)?;
+    let done = run.all(n_jobs)?;
     progress.finish();
     if cancelled.load(Ordering::Relaxed) {
-        bail!("stopped by a signal; files that were not finished have no output");
+        let n = recordings.len();
+        let how = if journal.is_some() { "; the same command with --resume goes on" } else { "" };
+        bail!(
+            "stopped by a signal with {} of {n} recordings finished{how}; the others have no output",
+            done.n_labelled
+        );
+    }
+    let n_failed = done.n_failed;
+    // What failed can be mended, and the run resumed.
+    if let Some(journal) = journal.filter(|_| n_failed == 0) {
+        journal.remove().context("the list of finished recordings")?;
     }
     if n_failed == recordings.len() && n_failed > 0 {
         bail!("none of the {n_failed} files could be labelled");
     }
-    progress.log_summary(recordings.len() - n_failed, recordings.len());
+    progress.log_summary(done.n_labelled, done.n_resumed, recordings.len());
     Ok(if n_failed > 0 { Outcome::Partial } else { Outcome::Success })
 }
 

@@ -6,47 +6,58 @@ use anyhow::Result;
 
 use super::super::audio_progress::AudioProgress;
 use super::super::print_line;
+use super::run::Done;
 use crate::label::{HeardRecording, LabelError};
+
+/// A recording that needs no more work.
+pub(super) enum Finished {
+    /// An earlier run labelled it.
+    Before(HeardRecording),
+    /// It was labelled, or cannot be.
+    Now(Result<HeardRecording, LabelError>),
+}
 
 /// Prints each result when all before it are printed.
 pub(super) struct Printer<'a> {
     progress: &'a AudioProgress,
-    waiting: BTreeMap<usize, Result<HeardRecording, LabelError>>,
+    waiting: BTreeMap<usize, Finished>,
     n_printed: usize,
-    n_failed: usize,
+    done: Done,
     result: Result<()>,
 }
 
 impl<'a> Printer<'a> {
     pub(super) fn new(progress: &'a AudioProgress) -> Self {
-        Self { progress, waiting: BTreeMap::new(), n_printed: 0, n_failed: 0, result: Ok(()) }
+        Self { progress, waiting: BTreeMap::new(), n_printed: 0, done: Done::default(), result: Ok(()) }
     }
 
-    /// The result of the recording with this index.
-    pub(super) fn take(&mut self, recording_idx: usize, heard: Result<HeardRecording, LabelError>) {
-        self.waiting.insert(recording_idx, heard);
-        while let Some(heard) = self.waiting.remove(&self.n_printed) {
+    /// What came of the recording with this index.
+    pub(super) fn take(&mut self, recording_idx: usize, finished: Finished) {
+        self.waiting.insert(recording_idx, finished);
+        while let Some(finished) = self.waiting.remove(&self.n_printed) {
             self.n_printed += 1;
             let progress = self.progress;
-            match heard {
-                Ok(heard) => {
+            self.done.n_resumed += usize::from(matches!(finished, Finished::Before(_)));
+            match finished {
+                Finished::Before(heard) | Finished::Now(Ok(heard)) => {
+                    self.done.n_labelled += 1;
                     let printed = progress.suspend(|| print(&heard));
                     self.result = std::mem::replace(&mut self.result, Ok(())).and(printed);
                 }
-                Err(error) => {
-                    self.n_failed += 1;
+                Finished::Now(Err(error)) => {
+                    self.done.n_failed += 1;
                     progress.suspend(|| tracing::error!("{:#}", anyhow::Error::from(error)));
                 }
             }
         }
     }
 
-    /// How many failed.
+    /// How many there were.
     ///
     /// # Errors
     /// When standard output could not be written.
-    pub(super) fn finish(self) -> Result<usize> {
-        self.result.map(|()| self.n_failed)
+    pub(super) fn finish(self) -> Result<Done> {
+        self.result.map(|()| self.done)
     }
 }
 

@@ -7,9 +7,9 @@ use std::thread::Builder;
 use anyhow::Result;
 
 use super::super::audio_progress::AudioProgress;
-use super::printer::Printer;
+use super::printer::{Finished, Printer};
 use crate::bundle::Bundle;
-use crate::label::{Channels, LabelOutputs, Labeller, Recording};
+use crate::label::{Channels, HeardRecording, Journal, LabelError, LabelOutputs, Labeller, Recording};
 
 /// What is labelled, with what, into what.
 pub(super) struct Run<'a> {
@@ -19,11 +19,25 @@ pub(super) struct Run<'a> {
     pub(super) channels: Channels,
     pub(super) progress: &'a AudioProgress,
     pub(super) cancelled: &'a AtomicBool,
+    pub(super) journal: Option<&'a Journal>,
+}
+
+/// What came of all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Done {
+    /// With the resumed ones.
+    pub(super) n_labelled: usize,
+    /// An earlier run had labelled these.
+    pub(super) n_resumed: usize,
+    pub(super) n_failed: usize,
 }
 
 impl Run<'_> {
-    /// Labels all recordings on `n_jobs` threads and prints the results in their order; gives how many failed.
-    pub(super) fn all(&self, n_jobs: usize) -> Result<usize> {
+    /// Labels all recordings on `n_jobs` threads and prints the results in their order.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub(super) fn all(&self, n_jobs: usize) -> Result<Done> {
         let next = AtomicUsize::new(0);
         let printer = Mutex::new(Printer::new(self.progress));
         std::thread::scope(|scope| {
@@ -47,10 +61,28 @@ impl Run<'_> {
             if self.cancelled.load(Ordering::Relaxed) {
                 return;
             }
-            let file_progress = self.progress.file(i);
-            let heard = labeller.label(recording, &|n_samples| file_progress.heard(n_samples));
-            drop(file_progress);
-            printer.lock().unwrap_or_else(PoisonError::into_inner).take(i, heard);
+            let before = self.journal.and_then(|journal| journal.finished(recording, self.channels, self.outputs));
+            let result = match before {
+                Some(heard) => {
+                    self.progress.file(i).was_heard();
+                    Finished::Before(heard)
+                }
+                None => Finished::Now(self.label(&labeller, i)),
+            };
+            printer.lock().unwrap_or_else(PoisonError::into_inner).take(i, result);
         }
+    }
+
+    fn label(&self, labeller: &Labeller, recording_idx: usize) -> Result<HeardRecording, LabelError> {
+        let recording = &self.recordings[recording_idx];
+        let file_progress = self.progress.file(recording_idx);
+        let heard = labeller.label(recording, &|n_samples| file_progress.heard(n_samples))?;
+        if let Some(Err(error)) = self.journal.map(|journal| journal.add(recording, &heard)) {
+            let file = recording.path.display();
+            self.progress.suspend(|| {
+                tracing::warn!("{file}: cannot be noted as finished ({error}); it would be labelled again")
+            });
+        }
+        Ok(heard)
     }
 }
