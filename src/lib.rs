@@ -40,7 +40,7 @@
 //! | [`detector`] | smoothing and trigger: probabilities to detections | `units` |
 //! | [`bundle`] | one model on disk: weights, configurations, provenance (files) | `model`, `features`, `detector` |
 //! | [`pipeline`] | the signal path as two pure stages | all above but `audio` |
-//! | [`events`] | the wake event and where it goes: a thread and a queue for each output | `audio`, `bundle`, `detector`, `files`, `sockets` |
+//! | [`events`] | the wake event and where it goes: a thread and a queue for each output | `audio`, `bundle`, `detector`, `files`, `metrics`, `sockets` |
 //! | [`systemd`] | what the service manager is told: ready, alive, what it does | `events` |
 //! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events`, `labels` |
 //! | [`explain`] | which part of the decision rule decided at a moment of a recording, and how good its sound is | `label`, `detector` |

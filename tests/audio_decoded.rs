@@ -130,6 +130,9 @@ fn what_a_codec_changes_stays_in_its_place() {
         let source = FileSource::open(&path, ChannelChoice::Mix).unwrap();
         assert_eq!(source.n_channels(), 2, "{name}");
         let expected_s = truth.len() as f64 / f64::from(rate);
+        if name == "b.m4a" {
+            assert_eq!(found.len(), truth.len(), "the edit list tells where the sound ends");
+        }
         let told_s = source.duration_s().unwrap_or(expected_s);
         assert!((told_s - expected_s).abs() < 0.1, "{name}: says {told_s} s");
     }
@@ -142,15 +145,19 @@ fn a_file_that_breaks_off_is_heard_to_there_and_told_of() {
     }
     let folder = tempfile::tempdir().unwrap();
     let original = sound(folder.path());
-    for (name, options) in
-        [("d.flac", &[][..]), ("d.mp3", &[]), ("d.ogg", &["-c:a", "libvorbis"]), ("d.opus", &["-c:a", "libopus"])]
-    {
+    // In Ogg what is not in a whole page is not there, and a page can last for seconds.
+    for (name, options) in [
+        ("d.flac", &[][..]),
+        ("d.mp3", &[]),
+        ("d.ogg", &["-c:a", "libvorbis", "-page_duration", "200000"]),
+        ("d.opus", &["-c:a", "libopus", "-page_duration", "200000"]),
+    ] {
         let path = made(folder.path(), &original, name, options);
         let bytes = std::fs::read(&path).unwrap();
         let (whole, ..) = read(&path, ChannelChoice::Mix);
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         let (half, ..) = read(&path, ChannelChoice::Mix);
-        assert!(half.len() < whole.len(), "{name}");
+        assert!(half.len() > whole.len() / 5 && half.len() < whole.len(), "{name}: {} samples", half.len());
         // In the middle, a stretch of zeros: what follows is heard.
         let mut damaged = bytes.clone();
         let middle = damaged.len() / 2;

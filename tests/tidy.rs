@@ -23,7 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("detector", &["units"]),
     ("bundle", &["detector", "difference", "features", "model", "names"]),
     ("pipeline", &["bundle", "detector", "features", "model", "names", "units"]),
-    ("events", &["audio", "bundle", "detector", "files", "sockets", "units"]),
+    ("events", &["audio", "bundle", "detector", "files", "metrics", "sockets", "units"]),
     ("systemd", &["events"]),
     ("label", &["audio", "bundle", "detector", "events", "files", "labels", "pipeline", "units"]),
     ("explain", &["audio", "bundle", "detector", "events", "label", "pipeline", "units"]),

@@ -7,6 +7,7 @@ use cpal::HostId;
 use cpal::traits::{DeviceTrait, HostTrait};
 
 use super::AudioError;
+use super::alsa_messages::with_messages_logged;
 
 /// One capture device, as the sound system describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,11 +29,15 @@ pub struct DeviceInfo {
 }
 
 /// Lists the capture devices with what they support, the default one first, then those of other hosts. A device that cannot be asked is listed
-/// with a note. Opens each device for a moment; ALSA's own library may print to standard error while it does.
+/// with a note. Opens each device for a moment; what ALSA's own library says about that goes to the log.
 ///
 /// # Errors
 /// When the sound system itself cannot be reached.
 pub fn list_devices() -> Result<Vec<DeviceInfo>, AudioError> {
+    with_messages_logged(list)
+}
+
+fn list() -> Result<Vec<DeviceInfo>, AudioError> {
     let own = open_host(None)?;
     let mut devices: Vec<_> = capture_devices(&own)?.iter().map(describe).collect();
     // Those are a choice besides: that one of them is out of reach is no error.

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use clap::Args;
 
-use super::quiet::quietly;
 use super::{Outcome, print_line};
 use crate::audio::devices::{DeviceInfo, list_devices};
 
@@ -17,7 +16,7 @@ pub(super) struct DevicesArgs {
 }
 
 pub(super) fn run(args: &DevicesArgs) -> Result<Outcome> {
-    let devices = quietly(list_devices)?;
+    let devices = list_devices()?;
     for device in &devices {
         print_line(&if args.json { to_json(device) } else { describe(device) })?;
     }

@@ -21,7 +21,6 @@ mod listen;
 mod log;
 mod model;
 mod progress;
-mod quiet;
 mod service;
 mod signals;
 #[cfg(feature = "train")]

@@ -100,7 +100,7 @@ impl Controls {
         self.shared.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Wanted) -> Result<T, ControlError>) -> Result<T, ControlError> {
+    fn change<T>(&self, change: impl FnOnce(&mut Wanted) -> T) -> T {
         let result = change(&mut self.wanted());
         self.shared.version.fetch_add(1, Ordering::Release);
         result
@@ -118,20 +118,12 @@ impl Controls {
     }
 
     fn set_mute(&self, mute: Mute) {
-        let changed = self.change(|wanted| {
-            wanted.mute = mute;
-            Ok(())
-        });
-        debug_assert!(changed.is_ok());
+        self.change(|wanted| wanted.mute = mute);
     }
 
     /// Tells nothing while others on the network speak: apart from the mute, which is this machine's own, so that neither undoes the other.
     pub fn set_silenced(&self, is_silenced: bool) {
-        let changed = self.change(|wanted| {
-            wanted.is_silenced = is_silenced;
-            Ok(())
-        });
-        debug_assert!(changed.is_ok());
+        self.change(|wanted| wanted.is_silenced = is_silenced);
     }
 
     /// Whether others on the network want it to be silent.
@@ -187,11 +179,10 @@ impl Controls {
     /// Decides by the rules of `bundle`'s manifest from the next step on, all but its smoothing; the model itself, which is to be the
     /// same, goes on undisturbed. Words that were switched off stay so.
     pub fn replace_rules(&self, bundle: Arc<Bundle>) {
-        let mut wanted = self.wanted();
-        wanted.words = words_after(&wanted.words, &bundle);
-        wanted.bundle = bundle;
-        drop(wanted);
-        self.shared.version.fetch_add(1, Ordering::Release);
+        self.change(|wanted| {
+            wanted.words = words_after(&wanted.words, &bundle);
+            wanted.bundle = bundle;
+        });
     }
 
     /// Listens with another model, with the thresholds that its manifest has; words that were switched off stay so. It hears the last
@@ -205,8 +196,8 @@ impl Controls {
             wanted.words = words_after(&wanted.words, &bundle);
             wanted.bundle = bundle;
             wanted.generation += 1;
-            Ok(())
-        })
+        });
+        Ok(())
     }
 
     /// The words as they are wanted now.

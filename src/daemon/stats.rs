@@ -1,29 +1,9 @@
 //! Counters that the threads keep and anyone may read.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-
 use serde::{Deserialize, Serialize};
 
+use crate::metrics::Counter;
 use crate::units::SampleRate;
-
-/// A number that one thread changes and others read.
-#[derive(Debug, Default)]
-pub struct Counter(AtomicU64);
-
-impl Counter {
-    pub(super) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
-    }
-
-    pub(super) fn set(&self, n: u64) {
-        self.0.store(n, Relaxed);
-    }
-
-    /// The number now.
-    pub fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
 
 /// Running counts; nothing that is lost, dropped or suppressed goes unseen.
 #[derive(Debug, Default)]

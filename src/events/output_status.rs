@@ -1,9 +1,10 @@
 //! What can be seen of an output while it runs: where it is, what it sends there, and what has become of the events.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
+
+use crate::metrics::Counter;
 
 /// What an output is, for people; without passwords or tokens.
 #[derive(Debug, Clone)]
@@ -34,39 +35,21 @@ impl About {
     }
 }
 
-/// A number that a thread changes and others read.
-#[derive(Debug, Default)]
-pub(super) struct Count(AtomicU64);
-
-impl Count {
-    pub(super) fn add(&self, n: u64) {
-        self.0.fetch_add(n, Relaxed);
-    }
-
-    pub(super) fn set(&self, n: u64) {
-        self.0.store(n, Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        self.0.load(Relaxed)
-    }
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) n_accepted: Count,
-    pub(super) n_delivered: Count,
-    pub(super) n_retries: Count,
-    pub(super) n_failed: Count,
-    pub(super) n_dropped: Count,
-    pub(super) n_abandoned: Count,
+    pub(super) n_accepted: Counter,
+    pub(super) n_delivered: Counter,
+    pub(super) n_retries: Counter,
+    pub(super) n_failed: Counter,
+    pub(super) n_dropped: Counter,
+    pub(super) n_abandoned: Counter,
 }
 
 /// Of an output that others connect to.
 #[derive(Debug, Default)]
 pub struct ClientCounters {
-    pub(super) n_connected: Count,
-    pub(super) n_let_go: Count,
+    pub(super) n_connected: Counter,
+    pub(super) n_let_go: Counter,
 }
 
 /// One look at an output.

@@ -3,6 +3,7 @@
 read_labels.py FOLDER: all kinds of labels of one recording. Also writes FOLDER/praat.TextGrid: as Praat itself saves what it has read.
 """
 
+import html
 import pathlib
 import sys
 
@@ -40,5 +41,12 @@ for annotation in load_rttm(str(folder / "talk.rttm")).values():
     for segment, _, label in annotation.itertracks(yield_label=True):
         print(f"rttm\t{label}\t{segment.start:.6f}\t{segment.end:.6f}")
 
+
+def seconds(clock):
+    hours, minutes, seconds = clock.split(":")
+    return int(hours) * 3600 + int(minutes) * 60 + float(seconds)
+
+
+# It leaves `&amp;` as it is, and `start_in_seconds` is a whole number.
 for cue in webvtt.read(str(folder / "talk.vtt")):
-    print(f"webvtt\t{cue.text}\t{cue.start_in_seconds:.6f}\t{cue.end_in_seconds:.6f}")
+    print(f"webvtt\t{html.unescape(cue.text)}\t{seconds(cue.start):.6f}\t{seconds(cue.end):.6f}")

@@ -4,6 +4,7 @@
 //! What an encoder added at the ends is taken off, so that a word's time is that of the recording before it was compressed. A packet that
 //! cannot be decoded is heard as silence of its length and counted.
 
+mod edit_list;
 mod opus;
 
 use std::fs::File;
@@ -22,7 +23,11 @@ use symphonia::core::packet::Packet;
 use super::channels::MonoMap;
 use super::{AudioError, AudioSource, ChannelChoice, Read};
 use crate::units::SampleRate;
+use edit_list::edit_of;
 use opus::OpusPackets;
+
+/// No codec's packets are longer; what says otherwise is damaged, too.
+const LONGEST_PACKET_S: f64 = 1.0;
 
 /// What was not as it should be in a file that was read nevertheless.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -49,9 +54,12 @@ pub struct DecodedSource {
     /// Interleaved samples of the last packet, those before `start` handed out.
     samples: Vec<f32>,
     start: usize,
-    /// Samples a channel of a packet that could not be decoded.
+    /// Samples a channel of silence that stand in for packets that could not be decoded.
     n_lost: u64,
     n_delivered: u64,
+    /// Samples a channel that are left out at the beginning, and how many are heard at most.
+    n_to_skip: u64,
+    n_at_most: u64,
     damage: Damage,
     is_over: bool,
 }
@@ -98,11 +106,11 @@ impl DecodedSource {
     pub fn open(path: impl AsRef<Path>, channels: ChannelChoice) -> Result<Self, AudioError> {
         let path = path.as_ref();
         let undecodable = |detail: String| AudioError::Undecodable { path: path.to_owned(), detail };
-        let file = File::open(path).map_err(|source| AudioError::OpenFailed { path: path.to_owned(), source })?;
         let mut hint = Hint::new();
         if let Some(extension) = path.extension().and_then(|extension| extension.to_str()) {
             hint.with_extension(extension);
         }
+        let file = File::open(path).map_err(|source| AudioError::OpenFailed { path: path.to_owned(), source })?;
         let stream = MediaSourceStream::new(Box::new(file), Default::default());
         let format = symphonia::default::get_probe()
             .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
@@ -124,6 +132,8 @@ impl DecodedSource {
             start: 0,
             n_lost: 0,
             n_delivered: 0,
+            n_to_skip: 0,
+            n_at_most: u64::MAX,
             damage: Damage::default(),
             is_over: false,
             format,
@@ -143,7 +153,14 @@ impl DecodedSource {
                         };
                         AudioError::NoSuchChannel { name: source.name.clone(), wanted, n_channels }
                     })?;
-                    source.len_samples = duration_s.map(|seconds| (seconds * f64::from(rate)).round() as u64);
+                    let samples = |seconds: f64| (seconds * f64::from(rate)).round() as u64;
+                    source.len_samples = duration_s.map(samples);
+                    if let Some(edit) = edit_of(path) {
+                        source.n_to_skip = samples(edit.start_s);
+                        source.n_at_most = edit.duration_s.map_or(u64::MAX, samples);
+                        source.len_samples =
+                            source.len_samples.map(|n| n.saturating_sub(source.n_to_skip).min(source.n_at_most));
+                    }
                     // What was lost before is known in ticks only now.
                     source.n_lost = (n_lost_s * f64::from(rate)).round() as u64;
                     source.damage.n_silent_samples = source.n_lost;
@@ -200,9 +217,9 @@ impl DecodedSource {
                 Ok(_) if self.samples.is_empty() => {}
                 Ok((rate, n_channels)) => return Ok(Step::Samples { rate, n_channels }),
                 Err(Error::DecodeError(_) | Error::IoError(_)) => {
-                    self.samples.clear();
+                    self.forget_packet();
                     self.damage.n_bad_packets += 1;
-                    let seconds = packet.block_dur().get() as f64 * self.tick_s;
+                    let seconds = (packet.block_dur().get() as f64 * self.tick_s).min(LONGEST_PACKET_S);
                     self.n_lost = (seconds * f64::from(self.rate.hz())).round() as u64;
                     self.damage.n_silent_samples += self.n_lost;
                     if self.n_lost > 0 {
@@ -220,6 +237,11 @@ impl DecodedSource {
         self.decoder = Decoder::new(params)?;
         self.track_id = track.id;
         Ok(())
+    }
+
+    fn forget_packet(&mut self) {
+        self.samples.clear();
+        self.start = 0;
     }
 
     fn end_early(&mut self, error: &Error) -> Step {
@@ -246,11 +268,26 @@ impl AudioSource for DecodedSource {
     fn read(&mut self, chunk: &mut [f32]) -> Result<Read, AudioError> {
         loop {
             if self.n_lost > 0 {
-                return Ok(Read::Gap { lost_samples: std::mem::take(&mut self.n_lost) });
+                let n = usize::try_from(self.n_lost).unwrap_or(usize::MAX).min(chunk.len());
+                chunk[..n].fill(0.0);
+                self.n_lost -= n as u64;
+                self.n_delivered += n as u64;
+                return Ok(Read::Samples(n));
             }
             let n_channels = self.map.n_channels();
             let waiting = &self.samples[self.start..];
-            let n = (waiting.len() / n_channels).min(chunk.len());
+            let n_waiting = waiting.len() / n_channels;
+            let n_skipped = self.n_to_skip.min(n_waiting as u64);
+            if n_skipped > 0 {
+                self.n_to_skip -= n_skipped;
+                self.start += n_skipped as usize * n_channels;
+                continue;
+            }
+            if self.n_delivered >= self.n_at_most {
+                return Ok(Read::End);
+            }
+            let n_wanted = usize::try_from(self.n_at_most - self.n_delivered).unwrap_or(usize::MAX).min(chunk.len());
+            let n = n_waiting.min(n_wanted);
             if n > 0 {
                 self.map.convert(&waiting[..n * n_channels], |sample| sample, &mut chunk[..n]);
                 self.start += n * n_channels;
@@ -263,7 +300,7 @@ impl AudioSource for DecodedSource {
             match self.step()? {
                 Step::Samples { rate, n_channels: found } if rate == self.rate.hz() && found == n_channels => {}
                 Step::Samples { rate, n_channels: found } => {
-                    self.samples.clear();
+                    self.forget_packet();
                     self.damage.ended_early = Some(format!(
                         "it goes on with {rate} samples a second in {found} channels, and began with {} in {n_channels}",
                         self.rate.hz()
@@ -272,7 +309,7 @@ impl AudioSource for DecodedSource {
                 }
                 Step::Lost => {}
                 Step::End => {
-                    self.samples.clear();
+                    self.forget_packet();
                     self.is_over = true;
                 }
             }
