@@ -1,0 +1,116 @@
+//! A Parquet file back to rows.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+use parquet::file::reader::FileReader;
+use parquet::file::serialized_reader::SerializedFileReader;
+use parquet::record::Field;
+use parquet::record::reader::RowIter;
+use parquet::schema::parser::parse_message_type;
+
+use super::{KIND_KEY, TableError, TableKind};
+
+/// The rows of a table, in their order.
+pub struct TableReader {
+    path: PathBuf,
+    rows: RowIter<'static>,
+    n_read: usize,
+}
+
+impl TableReader {
+    /// Opens `path`, which must be a table of this kind.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is anything else.
+    ///
+    /// # Panics
+    /// When the kind's columns are not in Parquet's notation.
+    pub fn open(path: &Path, kind: TableKind) -> Result<Self, TableError> {
+        let file = File::open(path).map_err(|source| TableError::Read { path: path.into(), source })?;
+        let other = |found: String| TableError::OtherKind { path: path.into(), found, expected: kind.name };
+        let reader = SerializedFileReader::new(file).map_err(|error| other(format!("no Parquet ({error})")))?;
+        let metadata = reader.metadata().file_metadata();
+        let entries = metadata.key_value_metadata().into_iter().flatten();
+        let found = entries.filter(|entry| entry.key == KIND_KEY).find_map(|entry| entry.value.as_deref());
+        if found != Some(kind.name) {
+            return Err(other(found.map_or_else(|| "a table of another program".into(), str::to_owned)));
+        }
+        let expected = parse_message_type(kind.columns).expect("a kind's columns are in Parquet's notation");
+        if metadata.schema() != &expected {
+            return Err(other("other columns than such a table has".into()));
+        }
+        let rows = RowIter::from_file_into(Box::new(reader));
+        Ok(Self { path: path.into(), rows, n_read: 0 })
+    }
+
+    fn failed(&self, source: ParquetError) -> TableError {
+        TableError::Parquet { path: self.path.clone(), doing: "reading a row of the table", source }
+    }
+}
+
+impl Iterator for TableReader {
+    type Item = Result<Row, TableError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let row = self.rows.next()?;
+        self.n_read += 1;
+        Some(match row {
+            Ok(row) => Ok(Row { path: self.path.clone(), number: self.n_read, columns: row.into_columns() }),
+            Err(error) => Err(self.failed(error)),
+        })
+    }
+}
+
+/// One row; columns are asked for by their names.
+pub struct Row {
+    path: PathBuf,
+    number: usize,
+    columns: Vec<(String, Field)>,
+}
+
+impl Row {
+    fn field(&self, name: &str) -> Option<&Field> {
+        self.columns.iter().find(|(column, _)| column == name).map(|(_, field)| field)
+    }
+
+    /// What is wrong with this row.
+    pub fn fault(&self, fault: impl Into<String>) -> TableError {
+        TableError::Row { path: self.path.clone(), row: self.number, fault: fault.into() }
+    }
+
+    /// A text, or nothing.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        match self.field(name) {
+            Some(Field::Str(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A whole number, or a moment in microseconds, or nothing.
+    pub fn integer(&self, name: &str) -> Option<i64> {
+        match self.field(name) {
+            Some(Field::Int(value)) => Some(i64::from(*value)),
+            Some(Field::Long(value) | Field::TimestampMicros(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A number, or nothing.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        match self.field(name) {
+            Some(Field::Float(value)) => Some(f64::from(*value)),
+            Some(Field::Double(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// What must be there.
+    ///
+    /// # Errors
+    /// When `value`, which is that of the column `name`, is nothing.
+    pub fn needed<T>(&self, name: &str, value: Option<T>) -> Result<T, TableError> {
+        value.ok_or_else(|| self.fault(format!("found nothing in column {name}, expected a value")))
+    }
+}
