@@ -17,6 +17,10 @@ impl Catalogues {
     /// When one of them is named so that no kind can be told, something else stands there, or the disk refuses.
     pub fn open(paths: &[PathBuf], manifest: &Manifest) -> Result<Self, CatalogueError> {
         let kinds = paths.iter().map(|path| CatalogueKind::of_path(path)).collect::<Result<Vec<_>, _>>()?;
+        let files: Vec<PathBuf> = kinds.iter().zip(paths).flat_map(|(kind, path)| kind.files(path)).collect();
+        if let Some(twice) = (1..files.len()).find(|i| files[..*i].contains(&files[*i])) {
+            return Err(CatalogueError::NamedTwice { path: files[twice].clone() });
+        }
         let writers = kinds.into_iter().zip(paths).map(|(kind, path)| kind.open(path));
         Ok(Self { setup: Setup::of(manifest), writers: writers.collect::<Result<_, _>>()? })
     }

@@ -18,6 +18,12 @@ pub enum CatalogueError {
         /// As it was given.
         path: PathBuf,
     },
+    /// The same file for two catalogues.
+    #[error("{path} is named twice", path = path.display())]
+    NamedTwice {
+        /// The file.
+        path: PathBuf,
+    },
     /// Somebody else's file.
     #[error("{path}: found {found}, expected a catalogue of tripword or no file; name another", path = path.display())]
     NotACatalogue {
