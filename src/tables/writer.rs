@@ -16,8 +16,11 @@ use parquet::schema::types::ColumnDescriptor;
 use super::{KIND_KEY, TableError, TableKind};
 use crate::files::WholeFile;
 
-/// Rows that are held until they are written together: what bounds the memory, some 4 MB of a table of scores.
-const GROUP_ROWS: usize = 1 << 16;
+/// Rows that are held until they are written together, and bytes of them: what bounds the memory.
+const GROUP_ROWS: usize = 1 << 15;
+const GROUP_BYTES: usize = 4 << 20;
+/// What a text takes in memory besides its bytes.
+const TEXT_OVERHEAD_BYTES: usize = 64;
 
 /// One cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,6 +52,7 @@ pub struct TableWriter {
     file: SerializedFileWriter<WholeFile>,
     columns: Vec<Column>,
     n_rows: usize,
+    n_bytes: usize,
 }
 
 impl TableWriter {
@@ -68,14 +72,15 @@ impl TableWriter {
             .set_compression(Compression::SNAPPY)
             .set_statistics_enabled(EnabledStatistics::Chunk)
             .set_key_value_metadata(Some(vec![KeyValue::new(KIND_KEY.to_owned(), kind.name.to_owned())]));
-        // Words and paths come again and again; of numbers hardly two are equal.
-        for column in schema.get_fields().iter().filter(|column| column.get_physical_type() != Type::BYTE_ARRAY) {
+        // Words, paths and the times of steps come again and again; of other numbers hardly two are equal.
+        let comes_again = [Type::BYTE_ARRAY, Type::DOUBLE];
+        for column in schema.get_fields().iter().filter(|column| !comes_again.contains(&column.get_physical_type())) {
             properties = properties.set_column_dictionary_enabled(column.name().into(), false);
         }
         let file = SerializedFileWriter::new(file, Arc::new(schema), Arc::new(properties.build()))
             .map_err(|source| TableError::Parquet { path: path.into(), doing: "writing the table", source })?;
         let columns = file.schema_descr().columns().iter().map(|column| Column::new(column)).collect();
-        Ok(Self { path: path.into(), file, columns, n_rows: 0 })
+        Ok(Self { path: path.into(), file, columns, n_rows: 0, n_bytes: 0 })
     }
 
     /// Adds a row, a value for each column in their order.
@@ -88,10 +93,11 @@ impl TableWriter {
     pub fn push(&mut self, row: &[Value]) -> Result<(), TableError> {
         assert_eq!(row.len(), self.columns.len(), "a value for each column");
         for (column, value) in self.columns.iter_mut().zip(row) {
-            column.push(*value);
+            self.n_bytes += column.push(*value);
         }
         self.n_rows += 1;
-        if self.n_rows == GROUP_ROWS { self.write_group() } else { Ok(()) }
+        let is_full = self.n_rows >= GROUP_ROWS || self.n_bytes >= GROUP_BYTES;
+        if is_full { self.write_group() } else { Ok(()) }
     }
 
     /// Moves the table to its place, over one that stands there.
@@ -109,6 +115,7 @@ impl TableWriter {
     }
 
     fn write_group(&mut self) -> Result<(), TableError> {
+        self.n_bytes = 0;
         if std::mem::take(&mut self.n_rows) == 0 {
             return Ok(());
         }
@@ -157,7 +164,8 @@ impl Column {
         Self { values, levels: (column.max_def_level() > 0).then(Vec::new) }
     }
 
-    fn push(&mut self, value: Value) {
+    /// Gives how many bytes the value takes.
+    fn push(&mut self, value: Value) -> usize {
         let is_null = value == Value::Null;
         match (&mut self.levels, is_null) {
             (Some(levels), _) => levels.push(i16::from(!is_null)),
@@ -166,13 +174,20 @@ impl Column {
         }
         match (&mut self.values, value) {
             (_, Value::Null) => {}
-            (Values::Text(values), Value::Text(value)) => values.push(value.into()),
+            (Values::Text(values), Value::Text(value)) => {
+                // Models, and paths of events, stay the same for many rows: these share one copy.
+                let known = values.last().filter(|last| last.data() == value.as_bytes()).cloned();
+                let n_new = if known.is_some() { 0 } else { value.len() };
+                values.push(known.unwrap_or_else(|| value.into()));
+                return n_new + TEXT_OVERHEAD_BYTES;
+            }
             (Values::Small(values), Value::Small(value)) => values.push(value),
             (Values::Integer(values), Value::Integer(value)) => values.push(value),
             (Values::Float(values), Value::Float(value)) => values.push(value),
             (Values::Double(values), Value::Double(value)) => values.push(value),
             (_, value) => unreachable!("{value:?} is not of its column's type"),
         }
+        size_of::<f64>()
     }
 
     /// Writes what there is and forgets it.

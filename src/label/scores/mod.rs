@@ -15,7 +15,7 @@ pub enum ScoresFormat {
     /// `time_s,word,score`, for any program.
     #[default]
     Csv,
-    /// The same and the network's own probability as Parquet, for DuckDB, pandas and others; a fifth of the size.
+    /// The same and the network's own probability as Parquet, for DuckDB, pandas and others; a third of the size.
     Parquet,
 }
 
