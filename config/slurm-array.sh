@@ -25,12 +25,17 @@ shard=${SLURM_ARRAY_TASK_ID:?run this by sbatch, with --array=1-N}
 n_shards=${SHARDS:-${SLURM_ARRAY_TASK_COUNT:?run this by sbatch, with --array=1-N}}
 out=$found/shard-$(printf %04d "$shard")
 mkdir -p "$out"
+# What a task has done it notes here, so that it goes on there when it is done again, on any machine.
+export XDG_STATE_HOME="$out/state"
 
 status=0
-"${TRIPWORD:-tripword}" label "$archive" --json --shard "$shard/$n_shards" --jobs "${SLURM_CPUS_PER_TASK:-1}" \
+"${TRIPWORD:-tripword}" label "$archive" --json --resume --shard "$shard/$n_shards" --jobs "${SLURM_CPUS_PER_TASK:-1}" \
   --format audacity --out "$out/labels" --catalogue "$out/found.sqlite" "$@" >"$out/events.jsonl.part" || status=$?
 # 3: some recordings cannot be read, which the catalogue tells; the others are done.
 case $status in
-  0 | 3) mv "$out/events.jsonl.part" "$out/events.jsonl" ;;
+  0 | 3)
+    mv "$out/events.jsonl.part" "$out/events.jsonl"
+    rm -r "$XDG_STATE_HOME"
+    ;;
   *) exit "$status" ;;
 esac

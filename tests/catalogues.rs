@@ -75,7 +75,11 @@ impl<S: Strategy<Value = std::collections::BTreeMap<String, RecordingEntry>> + '
         let named = |(path, mut entry): (String, RecordingEntry)| {
             if let Ok(heard) = &mut entry.result {
                 heard.path = (&path).into();
-                heard.tracks.iter_mut().flat_map(|track| &mut track.events).for_each(|event| event.file.clone_from(&path));
+                heard
+                    .tracks
+                    .iter_mut()
+                    .flat_map(|track| &mut track.events)
+                    .for_each(|event| event.file.clone_from(&path));
             }
             RecordingEntry { path, ..entry }
         };

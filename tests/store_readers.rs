@@ -33,7 +33,8 @@ fn other_peoples_readers_read_the_same_rows() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let model = random_model(folder.path());
-    let (talk, quiet) = (random_wav(folder.path(), "talk.wav", 1, 20.0), random_wav(folder.path(), "quiet.wav", 2, 0.1));
+    let (talk, quiet) =
+        (random_wav(folder.path(), "talk.wav", 1, 20.0), random_wav(folder.path(), "quiet.wav", 2, 0.1));
     std::fs::write(at("bad.wav"), "no sound").unwrap();
     let ran = run(tripword()
         .args(["label", "--json", "--channels", "each", "--scores-format", "parquet", "--scores"])
@@ -70,7 +71,10 @@ fn other_peoples_readers_read_the_same_rows() {
     let kinds = &of("duckdb", "found.recordings")[0]["kinds"];
     assert_eq!((&kinds["labelled_at"], &kinds["heard_s"]), (&json!("TIMESTAMP WITH TIME ZONE"), &json!("DOUBLE")));
     let kinds = &of("duckdb", "found")[0]["kinds"];
-    assert_eq!((&kinds["score"], &kinds["word"], &kinds["channel"]), (&json!("FLOAT"), &json!("VARCHAR"), &json!("INTEGER")));
+    assert_eq!(
+        (&kinds["score"], &kinds["word"], &kinds["channel"]),
+        (&json!("FLOAT"), &json!("VARCHAR"), &json!("INTEGER"))
+    );
     assert!(told.contains(&json!({ "reader": "sqlite", "integrity": "ok" })));
     assert!(told.contains(&json!({ "reader": "sqlite", "foreign_keys": [] })));
 
@@ -79,7 +83,17 @@ fn other_peoples_readers_read_the_same_rows() {
     assert_eq!(rows.len(), events.len());
     for (row, event) in rows.iter().zip(&events) {
         assert_eq!(row["path"], event["file"]);
-        for key in ["channel", "word", "start_s", "end_s", "time_s", "start_sample", "end_sample", "time_sample", "detection_latency_ms"] {
+        for key in [
+            "channel",
+            "word",
+            "start_s",
+            "end_s",
+            "time_s",
+            "start_sample",
+            "end_sample",
+            "time_sample",
+            "detection_latency_ms",
+        ] {
             assert_eq!(row[key], event[key], "{key}");
         }
         assert_eq!(row["score"].as_f64().unwrap() as f32, event["score"].as_f64().unwrap() as f32);

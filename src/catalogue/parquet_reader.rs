@@ -57,7 +57,8 @@ fn entry(row: &Row, events: &mut TableReader) -> Result<RecordingEntry, TableErr
         Some("labelled") => {
             let mut tracks = Vec::new();
             for track in json::<Vec<TrackCell>>(row, "tracks")? {
-                let events = events.by_ref().take(track.n_events).map(|event| self::event(&event?, &path, track.channel));
+                let events =
+                    events.by_ref().take(track.n_events).map(|event| self::event(&event?, &path, track.channel));
                 let events: Vec<WakeEvent> = events.collect::<Result<_, _>>()?;
                 if events.len() < track.n_events {
                     return Err(row.fault(format!(
@@ -102,7 +103,9 @@ fn entry(row: &Row, events: &mut TableReader) -> Result<RecordingEntry, TableErr
 fn event(row: &Row, path: &str, channel: Option<u16>) -> Result<WakeEvent, TableError> {
     let found = row.text("path").unwrap_or_default();
     if found != path || row.integer("channel") != channel.map(i64::from) {
-        return Err(row.fault(format!("found an event of {found}, expected one of {path}: the tables do not belong together")));
+        return Err(
+            row.fault(format!("found an event of {found}, expected one of {path}: the tables do not belong together"))
+        );
     }
     let text = |name: &str| row.needed(name, row.text(name)).map(str::to_owned);
     let number = |name: &str| row.needed(name, row.number(name));

@@ -74,8 +74,7 @@ impl SqliteCatalogue {
 
     fn connect(path: &Path, flags: OpenFlags) -> Result<Self, CatalogueError> {
         let failed = CatalogueError::sqlite(path);
-        let connection =
-            Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(&failed)?;
+        let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(&failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(&failed)?;
         connection.pragma_update(None, "foreign_keys", true).map_err(&failed)?;
         Ok(Self { path: path.into(), connection, setups: Setups::default() })
@@ -91,10 +90,8 @@ impl SqliteCatalogue {
     fn make_tables(&mut self) -> Result<(), CatalogueError> {
         let failed = CatalogueError::sqlite(&self.path);
         self.connection.execute_batch("BEGIN IMMEDIATE").map_err(&failed)?;
-        let n_tables: i64 = self
-            .connection
-            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-            .map_err(&failed)?;
+        let n_tables: i64 =
+            self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(&failed)?;
         if n_tables == 0 {
             self.write_schema()?;
         }
@@ -172,8 +169,8 @@ impl SqliteCatalogue {
     /// # Errors
     /// When SQLite refuses.
     fn put_rows(&mut self, entry: &RecordingEntry) -> Result<(), CatalogueError> {
-        let put = delete(&self.connection, &entry.path)
-            .and_then(|()| insert(&self.connection, &mut self.setups, entry));
+        let put =
+            delete(&self.connection, &entry.path).and_then(|()| insert(&self.connection, &mut self.setups, entry));
         put.map_err(CatalogueError::sqlite(&self.path))
     }
 
@@ -198,9 +195,8 @@ impl SqliteCatalogue {
 
 impl CatalogueWriter for SqliteCatalogue {
     fn put(&mut self, entry: &RecordingEntry) -> Result<(), CatalogueError> {
-        let run = |connection: &Connection, sql| {
-            connection.execute_batch(sql).map_err(CatalogueError::sqlite(&self.path))
-        };
+        let run =
+            |connection: &Connection, sql| connection.execute_batch(sql).map_err(CatalogueError::sqlite(&self.path));
         run(&self.connection, "BEGIN IMMEDIATE")?;
         match self.put_rows(entry) {
             Ok(()) => self.connection.execute_batch("COMMIT").map_err(CatalogueError::sqlite(&self.path)),

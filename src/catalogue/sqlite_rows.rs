@@ -14,7 +14,8 @@ pub(super) struct Setups(Vec<(i64, Setup)>);
 
 impl Setups {
     pub(super) fn load(connection: &Connection) -> Result<Self> {
-        let mut query = connection.prepare("SELECT id, model, model_sha256, tripword_version FROM setups ORDER BY id")?;
+        let mut query =
+            connection.prepare("SELECT id, model, model_sha256, tripword_version FROM setups ORDER BY id")?;
         let mut found = query
             .query_map([], |row| {
                 let setup = Setup {

@@ -71,11 +71,8 @@ pub(super) fn run(args: &MergeArgs) -> Result<Outcome> {
 
 fn summary_text(summary: &MergeSummary) -> String {
     let count = |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
-    let mut parts = vec![format!(
-        "{} of {}",
-        count(summary.n_files, "file", "files"),
-        count(summary.n_inputs, "input", "inputs")
-    )];
+    let mut parts =
+        vec![format!("{} of {}", count(summary.n_files, "file", "files"), count(summary.n_inputs, "input", "inputs"))];
     if summary.n_merged > 0 {
         parts.push(format!("{} made of several", summary.n_merged));
     }
@@ -98,11 +95,15 @@ mod tests {
 
     #[test]
     fn what_was_done_is_told() {
-        let summary = MergeSummary { n_inputs: 3, n_files: 12, n_same: 1, n_merged: 2, n_recordings: 40, n_events: 1, n_rows: 7 };
+        let summary =
+            MergeSummary { n_inputs: 3, n_files: 12, n_same: 1, n_merged: 2, n_recordings: 40, n_events: 1, n_rows: 7 };
         assert_eq!(
             summary_text(&summary),
             "12 files of 3 inputs, 2 made of several, 1 the same in several, catalogues of 40 recordings with 1 event, 7 rows"
         );
-        assert_eq!(summary_text(&MergeSummary { n_inputs: 1, n_files: 1, ..MergeSummary::default() }), "1 file of 1 input");
+        assert_eq!(
+            summary_text(&MergeSummary { n_inputs: 1, n_files: 1, ..MergeSummary::default() }),
+            "1 file of 1 input"
+        );
     }
 }

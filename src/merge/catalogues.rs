@@ -13,10 +13,7 @@ use crate::catalogue::{CatalogueKind, RecordingEntry, SqliteCatalogue};
 pub(super) fn merge(sources: &[PathBuf], out: &Path, watch: &Watch) -> Result<(usize, usize), MergeError> {
     let kind = CatalogueKind::of_path(out)?;
     let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let scratch = tempfile::Builder::new()
-        .prefix(".tripword-")
-        .tempdir_in(folder)
-        .map_err(MergeError::disk(folder))?;
+    let scratch = tempfile::Builder::new().prefix(".tripword-").tempdir_in(folder).map_err(MergeError::disk(folder))?;
     let mut draft = SqliteCatalogue::draft(&scratch.path().join("draft.sqlite"))?;
     for source in sources {
         for entry in CatalogueKind::of_path(source)?.read(source)? {

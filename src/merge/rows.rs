@@ -55,8 +55,8 @@ impl RowsKind {
         let mut rows = Vec::new();
         for path in sources {
             let bytes = std::fs::read(path).map_err(MergeError::disk(path))?;
-            let text = String::from_utf8(bytes)
-                .map_err(|_| MergeError::line(path, 1, "bytes that are no text", "UTF-8"))?;
+            let text =
+                String::from_utf8(bytes).map_err(|_| MergeError::line(path, 1, "bytes that are no text", "UTF-8"))?;
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
             match self {
                 Self::JsonLines => read_json_lines(path, text, &mut rows)?,
@@ -126,8 +126,7 @@ fn read_json_lines(path: &Path, text: &str, rows: &mut Vec<Row>) -> Result<(), M
     }
     for (idx, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let expected = "a JSON object of an event or label, with file and time_s or start_s";
-        let found: Line =
-            serde_json::from_str(line).map_err(|_| MergeError::line(path, idx + 1, line, expected))?;
+        let found: Line = serde_json::from_str(line).map_err(|_| MergeError::line(path, idx + 1, line, expected))?;
         let time_s = found.time_s.or(found.start_s).ok_or_else(|| MergeError::line(path, idx + 1, line, expected))?;
         rows.push(Row { recording: found.file, channel: found.channel, time_s, text: line.to_owned() });
     }
@@ -158,7 +157,8 @@ fn read_csv(path: &Path, text: &str, rows: &mut Vec<Row>) -> Result<String, Merg
     };
     let head = reader.headers().map_err(|error| broken(&error))?.clone();
     let needed = |names: &[&str], expected| {
-        column(&head, names).ok_or_else(|| MergeError::line(path, 1, &head.iter().collect::<Vec<_>>().join(","), expected))
+        column(&head, names)
+            .ok_or_else(|| MergeError::line(path, 1, &head.iter().collect::<Vec<_>>().join(","), expected))
     };
     let file = needed(FILE, "a column for the recording (file)")?;
     let time = needed(TIME, "a column for the time (time_s or start_s)")?;
@@ -170,9 +170,7 @@ fn read_csv(path: &Path, text: &str, rows: &mut Vec<Row>) -> Result<String, Merg
         rows.push(Row {
             recording: field(file).into(),
             channel: channel.and_then(|column| field(column).parse().ok()).unwrap_or(0),
-            time_s: field(time)
-                .parse()
-                .map_err(|_| MergeError::line(path, line, field(time), "a time in seconds"))?,
+            time_s: field(time).parse().map_err(|_| MergeError::line(path, line, field(time), "a time in seconds"))?,
             text: csv_line(&record),
         });
     }
@@ -202,8 +200,7 @@ mod tests {
     /// Merges files of these contents and this ending.
     fn merged(ending: &str, contents: &[&str]) -> Result<String, MergeError> {
         let folder = tempfile::tempdir().unwrap();
-        let sources: Vec<PathBuf> =
-            (0..contents.len()).map(|i| folder.path().join(format!("{i}.{ending}"))).collect();
+        let sources: Vec<PathBuf> = (0..contents.len()).map(|i| folder.path().join(format!("{i}.{ending}"))).collect();
         sources.iter().zip(contents).for_each(|(path, content)| std::fs::write(path, content).unwrap());
         let out = folder.path().join("out");
         RowsKind::of_path(&sources[0]).unwrap().merge(&sources, &out)?;
@@ -224,7 +221,10 @@ mod tests {
 
     #[test]
     fn tables_have_one_head() {
-        let text = merged("csv", &["file,word,start_s\nb.wav,\"a, b\",1\n", "file,word,start_s\na.wav,x,2\nb.wav,\"a, b\",1\n"]);
+        let text = merged(
+            "csv",
+            &["file,word,start_s\nb.wav,\"a, b\",1\n", "file,word,start_s\na.wav,x,2\nb.wav,\"a, b\",1\n"],
+        );
         assert_eq!(text.unwrap(), "file,word,start_s\na.wav,x,2\nb.wav,\"a, b\",1\n");
         let error = merged("csv", &["file,start_s\n", "file,word,start_s\n"]).unwrap_err().to_string();
         assert!(error.contains("1.csv, line 1") && error.contains("file,word,start_s"), "{error}");
@@ -236,7 +236,8 @@ mod tests {
     #[test]
     fn rttm_lines_are_sorted_by_recording_and_onset() {
         let line = |file: &str, onset: &str| format!("SPEAKER {file} 1 {onset} 0.5 <NA> <NA> x <NA> <NA>\n");
-        let text = merged("rttm", &[&(line("b", "10.0") + &line("b", "9.5")), &(";; by hand\n".to_owned() + &line("a", "3"))]);
+        let text =
+            merged("rttm", &[&(line("b", "10.0") + &line("b", "9.5")), &(";; by hand\n".to_owned() + &line("a", "3"))]);
         assert_eq!(text.unwrap(), line("a", "3") + &line("b", "9.5") + &line("b", "10.0"));
         assert!(merged("rttm", &["SPEAKER a\n"]).is_err());
     }

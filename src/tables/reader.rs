@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use parquet::errors::ParquetError;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::Field;
@@ -12,10 +11,10 @@ use parquet::schema::parser::parse_message_type;
 
 use super::{KIND_KEY, TableError, TableKind};
 
-/// The rows of a table, in their order.
+/// The rows of a table, in their order; none after one that cannot be read.
 pub struct TableReader {
     path: PathBuf,
-    rows: RowIter<'static>,
+    rows: Option<RowIter<'static>>,
     n_read: usize,
 }
 
@@ -41,12 +40,8 @@ impl TableReader {
         if metadata.schema() != &expected {
             return Err(other("other columns than such a table has".into()));
         }
-        let rows = RowIter::from_file_into(Box::new(reader));
+        let rows = Some(RowIter::from_file_into(Box::new(reader)));
         Ok(Self { path: path.into(), rows, n_read: 0 })
-    }
-
-    fn failed(&self, source: ParquetError) -> TableError {
-        TableError::Parquet { path: self.path.clone(), doing: "reading a row of the table", source }
     }
 }
 
@@ -54,11 +49,16 @@ impl Iterator for TableReader {
     type Item = Result<Row, TableError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = self.rows.next()?;
+        let row = self.rows.as_mut()?.next()?;
         self.n_read += 1;
+        let path = self.path.clone();
         Some(match row {
-            Ok(row) => Ok(Row { path: self.path.clone(), number: self.n_read, columns: row.into_columns() }),
-            Err(error) => Err(self.failed(error)),
+            Ok(row) => Ok(Row { path, number: self.n_read, columns: row.into_columns() }),
+            Err(source) => {
+                // Parquet's own reader would tell the same for ever.
+                self.rows = None;
+                Err(TableError::Parquet { path, doing: "reading a row of the table", source })
+            }
         })
     }
 }

@@ -65,8 +65,7 @@ impl TableWriter {
     /// When the kind's columns are not in Parquet's notation.
     pub fn create(path: &Path, kind: TableKind) -> Result<Self, TableError> {
         let schema = parse_message_type(kind.columns).expect("a kind's columns are in Parquet's notation");
-        let file =
-            WholeFile::create(path).map_err(|source| TableError::Write { path: path.into(), source })?;
+        let file = WholeFile::create(path).map_err(|source| TableError::Write { path: path.into(), source })?;
         let mut properties = WriterProperties::builder()
             .set_created_by(concat!("tripword ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_compression(Compression::SNAPPY)

@@ -14,7 +14,9 @@ fn entries(path: &Path) -> Vec<RecordingEntry> {
 /// An archive in folders, with a file that is none.
 fn archive(folder: &Path) -> std::path::PathBuf {
     let archive = folder.join("archive");
-    for (i, name) in ["a/one.wav", "a/two.wav", "a.d/three.wav", "b/c/four.wav", "five.wav", "six.wav"].iter().enumerate() {
+    for (i, name) in
+        ["a/one.wav", "a/two.wav", "a.d/three.wav", "b/c/four.wav", "five.wav", "six.wav"].iter().enumerate()
+    {
         std::fs::create_dir_all(archive.join(name).parent().unwrap()).unwrap();
         random_wav(&archive, name, i as u64, 6.0);
     }
@@ -32,7 +34,10 @@ fn label(model: &Path) -> std::process::Command {
 fn tree(folder: &Path) -> std::collections::BTreeMap<String, Vec<u8>> {
     let files = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap());
     let place = |path: &Path| path.strip_prefix(folder).unwrap().display().to_string();
-    files.filter(|file| file.file_type().is_file()).map(|file| (place(file.path()), std::fs::read(file.path()).unwrap())).collect()
+    files
+        .filter(|file| file.file_type().is_file())
+        .map(|file| (place(file.path()), std::fs::read(file.path()).unwrap()))
+        .collect()
 }
 
 #[test]
@@ -152,7 +157,11 @@ fn merged_shards_are_the_run_on_one_machine() {
     }
     // Catalogues alone, also as the other kind.
     let other = folder.path().join("other.parquet");
-    let ran = run(tripword().arg("merge").args(shards.each_ref().map(|shard| shard.join("found.sqlite"))).arg("--out").arg(&other));
+    let ran = run(tripword()
+        .arg("merge")
+        .args(shards.each_ref().map(|shard| shard.join("found.sqlite")))
+        .arg("--out")
+        .arg(&other));
     assert!(ran.code == 0 && ran.stdout.contains("catalogues of 7 recordings"), "{}{}", ran.stdout, ran.stderr);
     assert_eq!(entries(&other), entries(&single.join("found.sqlite")));
     // All recordings of an empty shard are none, and its catalogue is there.
@@ -185,12 +194,24 @@ fn what_cannot_be_merged_is_refused_before_anything_is_written() {
     write("a/.tripword-left", "by a run that was killed");
     let ran = merge(&["a", "b"], "all");
     assert_eq!(ran.code, 1);
-    assert!(ran.stderr.contains("a/sub/talk.labels.txt") && ran.stderr.contains("b/sub/talk.labels.txt"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("a/sub/talk.labels.txt") && ran.stderr.contains("b/sub/talk.labels.txt"),
+        "{}",
+        ran.stderr
+    );
     assert!(!folder.path().join("all").exists());
     write("b/sub/talk.labels.txt", "1\t2\tx\n");
     let ran = merge(&["a", "b"], "deep/all");
-    assert_eq!((ran.code, ran.stdout.as_str()), (0, "deep/all: 2 files of 2 inputs, 2 the same in several\n"), "{}", ran.stderr);
-    assert_eq!(tree(&folder.path().join("deep")).keys().collect::<Vec<_>>(), ["all/same.txt", "all/sub/talk.labels.txt"]);
+    assert_eq!(
+        (ran.code, ran.stdout.as_str()),
+        (0, "deep/all: 2 files of 2 inputs, 2 the same in several\n"),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(
+        tree(&folder.path().join("deep")).keys().collect::<Vec<_>>(),
+        ["all/same.txt", "all/sub/talk.labels.txt"]
+    );
     let ran = merge(&["a", "b"], "deep/all");
     assert!(ran.code == 1 && ran.stderr.contains("is there already"), "{}", ran.stderr);
 

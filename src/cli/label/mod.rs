@@ -104,7 +104,13 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         (None, false) => settings.label.formats.clone(),
     };
     let clips = args.clips.clone().map(|dir| ClipOutput { dir, margin: Milliseconds(args.clip_margin) });
-    let outputs = LabelOutputs { formats, labels_dir: args.out.clone(), scores_dir: args.scores.clone(), scores_format: args.scores_format, clips };
+    let outputs = LabelOutputs {
+        formats,
+        labels_dir: args.out.clone(),
+        scores_dir: args.scores.clone(),
+        scores_format: args.scores_format,
+        clips,
+    };
     let mut recordings = recordings(&args.inputs, &mut std::io::stdin().lock())?;
     refuse_colliding_outputs(&recordings, channels, &outputs)?;
     if let Some(shard) = args.shard {
