@@ -1,8 +1,11 @@
 //! A Parquet file back to rows.
 
 use std::fs::File;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::FileReader;
 use parquet::file::serialized_reader::SerializedFileReader;
 use parquet::record::Field;
@@ -27,9 +30,12 @@ impl TableReader {
     /// # Panics
     /// When the kind's columns are not in Parquet's notation.
     pub fn open(path: &Path, kind: TableKind) -> Result<Self, TableError> {
-        let file = File::open(path).map_err(|source| TableError::Read { path: path.into(), source })?;
+        let failed = |source| TableError::Read { path: path.into(), source };
+        let file = File::open(path).map_err(failed)?;
+        let n_bytes = file.metadata().map_err(failed)?.len();
         let other = |found: String| TableError::OtherKind { path: path.into(), found, expected: kind.name };
-        let reader = SerializedFileReader::new(file).map_err(|error| other(format!("no Parquet ({error})")))?;
+        let reader =
+            unharmed(|| SerializedFileReader::new(file)).map_err(|error| other(format!("no Parquet ({error})")))?;
         let metadata = reader.metadata().file_metadata();
         let entries = metadata.key_value_metadata().into_iter().flatten();
         let found = entries.filter(|entry| entry.key == KIND_KEY).find_map(|entry| entry.value.as_deref());
@@ -40,6 +46,9 @@ impl TableReader {
         if metadata.schema() != &expected {
             return Err(other("other columns than such a table has".into()));
         }
+        if !lies_within(reader.metadata(), n_bytes) {
+            return Err(other("a table whose rows lie beyond the file's end".into()));
+        }
         let rows = Some(RowIter::from_file_into(Box::new(reader)));
         Ok(Self { path: path.into(), rows, n_read: 0 })
     }
@@ -49,7 +58,8 @@ impl Iterator for TableReader {
     type Item = Result<Row, TableError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let row = self.rows.as_mut()?.next()?;
+        let rows = self.rows.as_mut()?;
+        let row = unharmed(|| rows.next().transpose()).transpose()?;
         self.n_read += 1;
         let path = self.path.clone();
         Some(match row {
@@ -61,6 +71,30 @@ impl Iterator for TableReader {
             }
         })
     }
+}
+
+/// What Parquet's own reader makes of a file. It is not proof against damage, and panics where a file contradicts itself.
+fn unharmed<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    // A reader that panicked is not asked again.
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(ParquetError::General("the file is damaged: it contradicts itself".into())))
+}
+
+/// Whether everything that the file's index names lies in a file of so many bytes.
+fn lies_within(metadata: &ParquetMetaData, n_bytes: u64) -> bool {
+    metadata.row_groups().iter().all(|group| {
+        let columns_lie_within = group.columns().iter().all(|column| {
+            let start = column.dictionary_page_offset().unwrap_or(column.data_page_offset());
+            let spans = [start, column.data_page_offset(), column.compressed_size()].map(u64::try_from);
+            match spans {
+                [Ok(start), Ok(data), Ok(length)] => {
+                    data <= n_bytes && start.checked_add(length).is_some_and(|end| end <= n_bytes)
+                }
+                _ => false,
+            }
+        });
+        group.num_rows() >= 0 && columns_lie_within
+    })
 }
 
 /// One row; columns are asked for by their names.
