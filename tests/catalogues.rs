@@ -60,31 +60,21 @@ prop_compose! {
     }
 }
 
+/// An entry of the recording `path`.
+fn named((path, mut entry): (String, RecordingEntry)) -> RecordingEntry {
+    if let Ok(heard) = &mut entry.result {
+        heard.path = (&path).into();
+        heard.tracks.iter_mut().flat_map(|track| &mut track.events).for_each(|event| event.file.clone_from(&path));
+    }
+    RecordingEntry { path, ..entry }
+}
+
 /// Entries of different recordings, in any order.
 fn entries() -> impl Strategy<Value = Vec<RecordingEntry>> {
     let path = "(/|)[a-c]{1,2}(/[a-dé .'%]{1,3}){0,2}\\.wav";
-    prop::collection::btree_map(path, entry(), 0..8).prop_shuffle_entries()
-}
-
-trait ShuffleEntries {
-    fn prop_shuffle_entries(self) -> BoxedStrategy<Vec<RecordingEntry>>;
-}
-
-impl<S: Strategy<Value = std::collections::BTreeMap<String, RecordingEntry>> + 'static> ShuffleEntries for S {
-    fn prop_shuffle_entries(self) -> BoxedStrategy<Vec<RecordingEntry>> {
-        let named = |(path, mut entry): (String, RecordingEntry)| {
-            if let Ok(heard) = &mut entry.result {
-                heard.path = (&path).into();
-                heard
-                    .tracks
-                    .iter_mut()
-                    .flat_map(|track| &mut track.events)
-                    .for_each(|event| event.file.clone_from(&path));
-            }
-            RecordingEntry { path, ..entry }
-        };
-        self.prop_map(move |entries| entries.into_iter().map(named).collect::<Vec<_>>()).prop_shuffle().boxed()
-    }
+    prop::collection::btree_map(path, entry(), 0..8)
+        .prop_map(|entries| entries.into_iter().map(named).collect::<Vec<_>>())
+        .prop_shuffle()
 }
 
 fn write(kind: CatalogueKind, path: &Path, entries: &[RecordingEntry]) {

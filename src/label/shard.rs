@@ -28,7 +28,7 @@ impl Shard {
             }
         }
         let digest = hash.finalize();
-        let first = digest.iter().take(8).fold(0, |number: u64, byte| number << 8 | u64::from(*byte));
+        let first = digest.iter().take(8).fold(0, |number: u64, byte| (number << 8) | u64::from(*byte));
         first % self.n_shards == self.number - 1
     }
 }

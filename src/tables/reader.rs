@@ -148,3 +148,57 @@ impl Row {
         value.ok_or_else(|| self.fault(format!("found nothing in column {name}, expected a value")))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{TableWriter, Value};
+    use super::*;
+
+    const KIND: TableKind = TableKind {
+        name: "test 1",
+        columns: "message test {
+            required int64 n;
+            optional byte_array word (string);
+            optional double time_s;
+            required float score;
+            optional int32 channel;
+        }",
+    };
+
+    #[test]
+    fn rows_of_several_groups_come_back_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.parquet");
+        let n_rows = 100_000;
+        let word = |n: i64| (n % 3 > 0).then(|| "x".repeat(n as usize % 300));
+        let time_s = |n: i64| (n % 5 > 0).then_some(n as f64 / 7.0);
+        let channel = |n: i64| (n % 2 > 0).then_some(n as i32 % 9);
+        let mut table = TableWriter::create(&path, KIND).unwrap();
+        for n in 0..n_rows {
+            let word = word(n);
+            table
+                .push(&[
+                    Value::Integer(n),
+                    Value::of(word.as_deref(), Value::Text),
+                    Value::of(time_s(n), Value::Double),
+                    Value::Float(n as f32),
+                    Value::of(channel(n), Value::Small),
+                ])
+                .unwrap();
+        }
+        assert!(!path.exists(), "it appears when it is whole");
+        table.finish().unwrap();
+        let mut n_read = 0;
+        for (n, row) in (0..).zip(TableReader::open(&path, KIND).unwrap()) {
+            let row = row.unwrap();
+            assert_eq!((row.integer("n"), row.text("word")), (Some(n), word(n).as_deref()));
+            assert_eq!((row.number("time_s"), row.number("score")), (time_s(n), Some(f64::from(n as f32))));
+            assert_eq!(row.integer("channel"), channel(n).map(i64::from));
+            n_read += 1;
+        }
+        assert_eq!(n_read, n_rows);
+        let other = TableKind { name: "other 1", ..KIND };
+        let error = TableReader::open(&path, other).err().unwrap().to_string();
+        assert!(error.contains("found test 1") && error.contains("(other 1)"), "{error}");
+    }
+}

@@ -246,16 +246,13 @@ fn a_run_that_is_killed_leaves_a_valid_catalogue() {
         std::fs::hard_link(&wav, archive.join(format!("{i:03}.wav"))).unwrap();
     }
     let [sqlite, parquet] = ["found.sqlite", "found.parquet"].map(|name| folder.path().join(name));
-    let mut killed = label(&model)
-        .arg("--catalogue")
-        .arg(&sqlite)
-        .arg("--catalogue")
-        .arg(&parquet)
-        .args(["--jobs", "1"])
-        .arg(&archive)
-        .stdout(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
+    let label_all = || {
+        let mut command = label(&model);
+        command.args(["--jobs", "1", "--catalogue"]).arg(&sqlite).arg("--catalogue").arg(&parquet).arg(&archive);
+        command.env("XDG_STATE_HOME", folder.path());
+        command
+    };
+    let mut killed = label_all().stdout(std::process::Stdio::null()).spawn().unwrap();
     let n_recordings = || {
         let open = rusqlite::Connection::open_with_flags(&sqlite, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
         open.query_row("SELECT count(*) FROM recordings", [], |row| row.get::<_, i64>(0)).ok()
@@ -278,4 +275,12 @@ fn a_run_that_is_killed_leaves_a_valid_catalogue() {
     assert!(!parquet.exists() && !folder.path().join("found.recordings.parquet").exists());
     let ran = run(label(&model).arg("--catalogue").arg(&sqlite).arg(archive.join("399.wav")));
     assert_eq!((ran.code, entries(&sqlite).len() as i64), (0, n_finished + 1), "{}", ran.stderr);
+    // Resumed, it makes both whole, with what it had heard before.
+    let ran = run(label_all().arg("--resume"));
+    assert!(ran.code == 0 && ran.stderr.contains("recordings were finished before"), "{}", ran.stderr);
+    let whole = entries(&parquet);
+    assert_eq!((whole.len(), whole.iter().map(RecordingEntry::n_events).sum()), (400, ran.stdout.lines().count()));
+    let mut stored = entries(&sqlite);
+    stored.sort_by(|a, b| a.path.cmp(&b.path));
+    assert_eq!(stored, whole);
 }
