@@ -167,18 +167,17 @@ fn steps_of_folders(folders: &[PathBuf]) -> Result<Vec<Step>, MergeError> {
         let kinds: Option<Vec<MergeKind>> = sources.iter().map(|source| MergeKind::of(source)).collect();
         let kind = kinds.filter(|kinds| kinds.windows(2).all(|pair| pair[0].goes_with(pair[1]))).map(|kinds| kinds[0]);
         // A catalogue has a log or a second table beside it, so it is never copied alone.
-        let is_catalogue = matches!(kind, Some(MergeKind::Catalogue(_)));
-        let step = if is_catalogue {
-            Step { place, sources, kind }
-        } else if are_all_the_same(&sources)? {
-            Step { place, sources, kind: None }
-        } else {
-            if kind.is_none() {
-                conflicts.push((sources[0].clone(), sources[1].clone()));
+        if !matches!(kind, Some(MergeKind::Catalogue(_))) {
+            match first_other(&sources)? {
+                None => {
+                    steps.push(Step { place, sources, kind: None });
+                    continue;
+                }
+                Some(other) if kind.is_none() => conflicts.push((sources[0].clone(), other.clone())),
+                Some(_) => {}
             }
-            Step { place, sources, kind }
-        };
-        steps.push(step);
+        }
+        steps.push(Step { place, sources, kind });
     }
     let n_conflicts = conflicts.len();
     match conflicts.into_iter().next() {
@@ -217,13 +216,14 @@ fn unknown(path: &Path) -> MergeError {
     MergeError::UnknownKind { path: path.into() }
 }
 
-fn are_all_the_same(sources: &[PathBuf]) -> Result<bool, MergeError> {
+/// The first source with another content than the first of all.
+fn first_other(sources: &[PathBuf]) -> Result<Option<&PathBuf>, MergeError> {
     for other in &sources[1..] {
         if !have_same_content(&sources[0], other).map_err(MergeError::disk(other))? {
-            return Ok(false);
+            return Ok(Some(other));
         }
     }
-    Ok(true)
+    Ok(None)
 }
 
 fn n_bytes(path: &Path) -> u64 {
