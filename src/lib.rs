@@ -33,6 +33,7 @@
 //! | [`metrics`] | histograms and the page that Prometheus reads | `serving` |
 //! | [`parallel`] | the same work over many things, on some threads | |
 //! | [`labels`] | spans of words as other tools write them: Audacity, Praat, RTTM, WebVTT, JSON lines, CSV | `names` |
+//! | [`tables`] | tables as Parquet files | `files` |
 //! | [`audio`] | sources of samples: capture (hardware, looked after by a thread of its own), files, PCM (standard input); resampling | `units` |
 //! | [`features`] | samples to log-mel feature frames | `units` |
 //! | [`kernels`] | dense and recurrent layers in SIMD, forward and backward; the only module with unsafe code | |
@@ -42,8 +43,10 @@
 //! | [`pipeline`] | the signal path as two pure stages | all above but `audio` |
 //! | [`events`] | the wake event and where it goes: a thread and a queue for each output | `audio`, `bundle`, `detector`, `files`, `metrics`, `sockets` |
 //! | [`systemd`] | what the service manager is told: ready, alive, what it does | `events` |
-//! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events`, `labels` |
+//! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events`, `labels`, `tables` |
 //! | [`explain`] | which part of the decision rule decided at a moment of a recording, and how good its sound is | `label`, `detector` |
+//! | [`catalogue`] | what was found in an archive, as SQLite or Parquet | `label`, `tables` |
+//! | [`merge`] | outputs of several runs as one | `catalogue` |
 //! | [`wyoming`] | a wake service of the Wyoming protocol | `audio`, `pipeline` |
 //! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events`, `metrics` |
 //! | `control` | questions and wishes over a socket, the status, the daemon's metrics | `daemon`, `serving` |
@@ -77,6 +80,7 @@
 pub mod align;
 pub mod audio;
 pub mod bundle;
+pub mod catalogue;
 pub mod cli;
 #[cfg(feature = "train")]
 pub mod compare;
@@ -98,6 +102,7 @@ pub mod folders;
 pub mod kernels;
 pub mod label;
 pub mod labels;
+pub mod merge;
 pub mod metrics;
 pub mod model;
 pub mod names;
@@ -110,6 +115,7 @@ pub mod serving;
 #[cfg(unix)]
 pub mod sockets;
 pub mod systemd;
+pub mod tables;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod units;

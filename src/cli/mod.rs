@@ -19,6 +19,7 @@ mod hearing;
 mod label;
 mod listen;
 mod log;
+mod merge;
 mod model;
 mod progress;
 mod service;
@@ -93,6 +94,7 @@ enum Command {
     Compare(Box<compare::CompareArgs>),
     #[cfg(feature = "train")]
     Align(align::AlignArgs),
+    Merge(merge::MergeArgs),
     Combine(combine::CombineArgs),
     Devices(devices::DevicesArgs),
     Model(model::ModelArgs),
@@ -131,6 +133,7 @@ pub fn run() -> anyhow::Result<Outcome> {
         Command::Compare(args) => compare::run(&args, &context),
         #[cfg(feature = "train")]
         Command::Align(args) => align::run(&args, context),
+        Command::Merge(args) => merge::run(&args),
         Command::Combine(args) => combine::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Model(args) => model::run(&args, context),

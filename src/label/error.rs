@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::audio::AudioError;
+use crate::tables::TableError;
 
 /// Why a recording was not labelled.
 #[derive(Debug, thiserror::Error)]
@@ -10,6 +11,9 @@ pub enum LabelError {
     /// The file cannot be read.
     #[error(transparent)]
     Audio(#[from] AudioError),
+    /// A table of scores cannot be written.
+    #[error(transparent)]
+    Table(#[from] TableError),
     /// The user wants to stop.
     #[error("{}: stopped", path.display())]
     Cancelled {

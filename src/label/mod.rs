@@ -13,6 +13,7 @@ mod labeller;
 mod observer;
 mod outputs;
 mod scores;
+mod shard;
 mod track;
 
 pub use clips::ClipOutput;
@@ -24,4 +25,6 @@ pub use journal::Journal;
 pub use labeller::Labeller;
 pub use observer::Observer;
 pub use outputs::LabelOutputs;
+pub use scores::ScoresFormat;
+pub use shard::{Shard, ShardError};
 pub use track::{Channels, Track};

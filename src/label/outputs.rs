@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::clips::{ClipCutter, ClipOutput};
 use super::label_file::LabelFile;
-use super::scores::ScoreTable;
+use super::scores::ScoresFormat;
 use super::{LabelError, Observer, Track};
 use crate::bundle::Bundle;
 use crate::labels::LabelFormat;
@@ -18,13 +18,15 @@ pub struct LabelOutputs {
     pub labels_dir: Option<PathBuf>,
     /// Where the scores of each step go.
     pub scores_dir: Option<PathBuf>,
+    /// As what kind of table.
+    pub scores_format: ScoresFormat,
     /// How the sound of each event is cut out.
     pub clips: Option<ClipOutput>,
 }
 
 impl LabelOutputs {
     fn scores_path(&self, track: &Track) -> Option<PathBuf> {
-        Some(track.output_path(Some(self.scores_dir.as_ref()?), "scores.csv"))
+        Some(track.output_path(Some(self.scores_dir.as_ref()?), self.scores_format.ending()))
     }
 
     fn labels_path(&self, track: &Track, format: LabelFormat) -> PathBuf {
@@ -60,7 +62,7 @@ impl LabelOutputs {
         }
         let mut observers: Vec<Box<dyn Observer>> = Vec::new();
         if let Some(path) = self.scores_path(&track) {
-            observers.push(Box::new(ScoreTable::create(path, &bundle.manifest)?));
+            observers.push(self.scores_format.table(path, &bundle.manifest)?);
         }
         for format in &self.formats {
             observers.push(Box::new(LabelFile { path: self.labels_path(&track, *format), format: *format, track }));

@@ -8,12 +8,15 @@ mod common;
 #[cfg(feature = "train")]
 mod align;
 mod archive;
+mod catalogue;
 mod combine;
 #[cfg(feature = "train")]
 mod compare;
 mod config;
 mod ctl;
 mod diff_labels;
+#[cfg(unix)]
+mod engines;
 #[cfg(feature = "train")]
 mod eval;
 mod explain;

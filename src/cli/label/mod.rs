@@ -18,7 +18,8 @@ use super::Outcome;
 use super::audio_progress::AudioProgress;
 use super::context::Context;
 use super::hearing::HearingArgs;
-use crate::label::{Channels, ClipOutput, LabelOutputs, Recording, recordings};
+use crate::catalogue::Catalogues;
+use crate::label::{Channels, ClipOutput, LabelOutputs, Recording, ScoresFormat, Shard, recordings};
 use crate::labels::LabelFormat;
 use crate::parallel;
 use crate::units::Milliseconds;
@@ -32,6 +33,10 @@ use crate::units::Milliseconds;
                                                every sound file in archive/, its labels at the same place in labels/
   find /mnt -name '*.mp3' -mtime -1 | tripword label --format none -
   tripword label --scores scores/ talk.wav     scores/talk.scores.csv: time_s,word,score
+  tripword label --catalogue found.sqlite archive/
+                                               everything in one database, also what failed; .parquet for DuckDB and pandas
+  tripword label --shard 2/8 --out labels/ archive/
+                                               the second of eight parts, for the second of eight machines
   tripword label --channels each call.wav      each side of a call by itself: call.ch1.labels.txt, call.ch2.labels.txt
   tripword label --resume archive/             after an interruption: the same command with --resume
   tripword label --clips found/ archive/       every detection cut out: found/NAME/00012.340-computer-0.98.wav
@@ -55,6 +60,16 @@ pub(super) struct LabelArgs {
     /// Write NAME.scores.csv for each file into this folder: time_s,word,score, a row a word for each model step
     #[arg(long, value_name = "DIR")]
     scores: Option<PathBuf>,
+    /// What the scores are written as: csv or parquet
+    #[arg(long, value_name = "FORMAT", default_value = "csv", requires = "scores")]
+    scores_format: ScoresFormat,
+    /// Store all recordings and events in a catalogue: FILE.sqlite (or .db), where they replace what it has of the same recordings,
+    /// or FILE.parquet and FILE.recordings.parquet; repeatable
+    #[arg(long, value_name = "FILE")]
+    catalogue: Vec<PathBuf>,
+    /// Label one of N equal parts of the recordings, the I-th from 1 to N, by their places below the folders that are named
+    #[arg(long, value_name = "I/N")]
+    shard: Option<Shard>,
     /// Cut every detection out as a WAV file, into a folder for each recording in this folder
     #[arg(long, value_name = "DIR")]
     clips: Option<PathBuf>,
@@ -89,9 +104,21 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         (None, false) => settings.label.formats.clone(),
     };
     let clips = args.clips.clone().map(|dir| ClipOutput { dir, margin: Milliseconds(args.clip_margin) });
-    let outputs = LabelOutputs { formats, labels_dir: args.out.clone(), scores_dir: args.scores.clone(), clips };
-    let recordings = recordings(&args.inputs, &mut std::io::stdin().lock())?;
+    let outputs = LabelOutputs {
+        formats,
+        labels_dir: args.out.clone(),
+        scores_dir: args.scores.clone(),
+        scores_format: args.scores_format,
+        clips,
+    };
+    let mut recordings = recordings(&args.inputs, &mut std::io::stdin().lock())?;
     refuse_colliding_outputs(&recordings, channels, &outputs)?;
+    if let Some(shard) = args.shard {
+        let n_all = recordings.len();
+        recordings.retain(|recording| shard.holds(recording));
+        tracing::info!("shard {shard} has {} of {n_all} recordings", recordings.len());
+    }
+    let mut catalogues = Catalogues::open(&args.catalogue, &bundle.manifest)?;
     let n_cores = parallel::n_cores();
     let n_jobs = if settings.label.n_jobs == 0 { n_cores } else { settings.label.n_jobs }.min(recordings.len());
     let progress = if args.json {
@@ -115,7 +142,7 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         cancelled: &cancelled,
         journal: journal.as_ref(),
     };
-    let done = run.all(n_jobs)?;
+    let done = run.all(n_jobs, &mut catalogues)?;
     progress.finish();
     if cancelled.load(Ordering::Relaxed) {
         let n = recordings.len();
@@ -126,6 +153,7 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         );
     }
     let n_failed = done.n_failed;
+    catalogues.finish()?;
     // What failed can be mended, and the run resumed.
     if let Some(journal) = journal.filter(|_| n_failed == 0) {
         journal.remove().context("the list of finished recordings")?;

@@ -7,7 +7,8 @@ use anyhow::Result;
 use super::super::audio_progress::AudioProgress;
 use super::super::print_line;
 use super::run::Done;
-use crate::label::{HeardRecording, LabelError};
+use crate::catalogue::Catalogues;
+use crate::label::{HeardRecording, LabelError, Recording};
 
 /// A recording that needs no more work.
 pub(super) enum Finished {
@@ -17,9 +18,11 @@ pub(super) enum Finished {
     Now(Result<HeardRecording, LabelError>),
 }
 
-/// Prints each result when all before it are printed.
+/// Prints and stores each result when all before it are.
 pub(super) struct Printer<'a> {
     progress: &'a AudioProgress,
+    recordings: &'a [Recording],
+    catalogues: &'a mut Catalogues,
     waiting: BTreeMap<usize, Finished>,
     n_printed: usize,
     done: Done,
@@ -27,24 +30,36 @@ pub(super) struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    pub(super) fn new(progress: &'a AudioProgress) -> Self {
-        Self { progress, waiting: BTreeMap::new(), n_printed: 0, done: Done::default(), result: Ok(()) }
+    pub(super) fn new(
+        progress: &'a AudioProgress,
+        recordings: &'a [Recording],
+        catalogues: &'a mut Catalogues,
+    ) -> Self {
+        let (waiting, done) = (BTreeMap::new(), Done::default());
+        Self { progress, recordings, catalogues, waiting, n_printed: 0, done, result: Ok(()) }
     }
 
     /// What came of the recording with this index.
     pub(super) fn take(&mut self, recording_idx: usize, finished: Finished) {
         self.waiting.insert(recording_idx, finished);
         while let Some(finished) = self.waiting.remove(&self.n_printed) {
+            let recording = &self.recordings[self.n_printed];
+            self.done.n_resumed += usize::from(matches!(finished, Finished::Before(_)));
+            let heard = match finished {
+                Finished::Before(heard) => Ok(heard),
+                Finished::Now(heard) => heard,
+            };
+            let stored = self.catalogues.take(recording, &heard);
+            self.keep_first_error(stored.map_err(anyhow::Error::from));
             self.n_printed += 1;
             let progress = self.progress;
-            self.done.n_resumed += usize::from(matches!(finished, Finished::Before(_)));
-            match finished {
-                Finished::Before(heard) | Finished::Now(Ok(heard)) => {
+            match heard {
+                Ok(heard) => {
                     self.done.n_labelled += 1;
                     let printed = progress.suspend(|| print(&heard));
-                    self.result = std::mem::replace(&mut self.result, Ok(())).and(printed);
+                    self.keep_first_error(printed);
                 }
-                Finished::Now(Err(error)) => {
+                Err(error) => {
                     self.done.n_failed += 1;
                     progress.suspend(|| tracing::error!("{:#}", anyhow::Error::from(error)));
                 }
@@ -52,10 +67,16 @@ impl<'a> Printer<'a> {
         }
     }
 
+    fn keep_first_error(&mut self, result: Result<()>) {
+        if self.result.is_ok() {
+            self.result = result;
+        }
+    }
+
     /// How many there were.
     ///
     /// # Errors
-    /// When standard output could not be written.
+    /// When standard output or a catalogue could not be written.
     pub(super) fn finish(self) -> Result<Done> {
         self.result.map(|()| self.done)
     }

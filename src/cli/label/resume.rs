@@ -62,8 +62,10 @@ pub(super) fn journal(
 fn file_name(args: &LabelArgs, bundle: &Bundle, channels: Channels, outputs: &LabelOutputs) -> String {
     let manifest = serde_json::to_string(&bundle.manifest).expect("a manifest was read from JSON");
     let here = std::env::current_dir().unwrap_or_default();
-    let work =
-        format!("{} {manifest} {channels:?} {outputs:?} {:?} {:?}", env!("CARGO_PKG_VERSION"), here, args.inputs);
+    // Shards may share a home, and all else.
+    let shard = args.shard.map_or_else(String::new, |shard| shard.to_string());
+    let version = env!("CARGO_PKG_VERSION");
+    let work = format!("{version} {manifest} {channels:?} {outputs:?} {here:?} {:?} {shard}", args.inputs);
     let digest = Sha256::digest(work.as_bytes());
     let hex: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     format!("{hex}.jsonl")

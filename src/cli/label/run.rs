@@ -9,6 +9,7 @@ use anyhow::Result;
 use super::super::audio_progress::AudioProgress;
 use super::printer::{Finished, Printer};
 use crate::bundle::Bundle;
+use crate::catalogue::Catalogues;
 use crate::label::{Channels, HeardRecording, Journal, LabelError, LabelOutputs, Labeller, Recording};
 
 /// What is labelled, with what, into what.
@@ -33,13 +34,13 @@ pub(super) struct Done {
 }
 
 impl Run<'_> {
-    /// Labels all recordings on `n_jobs` threads and prints the results in their order.
+    /// Labels all recordings on `n_jobs` threads, prints and stores the results in their order.
     ///
     /// # Errors
-    /// When standard output cannot be written.
-    pub(super) fn all(&self, n_jobs: usize) -> Result<Done> {
+    /// When standard output or a catalogue cannot be written.
+    pub(super) fn all(&self, n_jobs: usize, catalogues: &mut Catalogues) -> Result<Done> {
         let next = AtomicUsize::new(0);
-        let printer = Mutex::new(Printer::new(self.progress));
+        let printer = Mutex::new(Printer::new(self.progress, self.recordings, catalogues));
         std::thread::scope(|scope| {
             for _ in 0..n_jobs {
                 Builder::new()

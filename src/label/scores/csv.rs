@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use super::{HeardTrack, LabelError, Observer};
+use super::super::{HeardTrack, LabelError, Observer};
 use crate::bundle::Manifest;
 use crate::files::WholeFile;
 use crate::pipeline::StepScores;
