@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::super::audio_progress::AudioProgress;
 use super::super::print_line;
+use super::archive::Archive;
 use super::run::Done;
 use crate::label::{HeardRecording, LabelError};
 
@@ -24,23 +25,28 @@ pub(super) struct Printer<'a> {
     n_printed: usize,
     done: Done,
     result: Result<()>,
+    archive: Option<Archive<'a>>,
 }
 
 impl<'a> Printer<'a> {
-    pub(super) fn new(progress: &'a AudioProgress) -> Self {
-        Self { progress, waiting: BTreeMap::new(), n_printed: 0, done: Done::default(), result: Ok(()) }
+    pub(super) fn new(progress: &'a AudioProgress, archive: Option<Archive<'a>>) -> Self {
+        Self { progress, waiting: BTreeMap::new(), n_printed: 0, done: Done::default(), result: Ok(()), archive }
     }
 
     /// What came of the recording with this index.
     pub(super) fn take(&mut self, recording_idx: usize, finished: Finished) {
         self.waiting.insert(recording_idx, finished);
         while let Some(finished) = self.waiting.remove(&self.n_printed) {
+            let heard_idx = self.n_printed;
             self.n_printed += 1;
             let progress = self.progress;
             self.done.n_resumed += usize::from(matches!(finished, Finished::Before(_)));
             match finished {
                 Finished::Before(heard) | Finished::Now(Ok(heard)) => {
                     self.done.n_labelled += 1;
+                    if let Some(archive) = &mut self.archive {
+                        archive.take(heard_idx, &heard);
+                    }
                     let printed = progress.suspend(|| print(&heard));
                     self.result = std::mem::replace(&mut self.result, Ok(())).and(printed);
                 }
@@ -55,9 +61,10 @@ impl<'a> Printer<'a> {
     /// How many there were.
     ///
     /// # Errors
-    /// When standard output could not be written.
+    /// When standard output, or the page of the archive, could not be written.
     pub(super) fn finish(self) -> Result<Done> {
-        self.result.map(|()| self.done)
+        let written = self.archive.map_or(Ok(()), |archive| archive.write());
+        self.result.and(written).map(|()| self.done)
     }
 }
 
