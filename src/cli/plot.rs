@@ -158,6 +158,10 @@ impl Observer for PlotObserver<'_> {
         Ok(())
     }
 
+    fn gap(&mut self, lost_samples: u64) {
+        self.builder.gap(lost_samples);
+    }
+
     fn features(&mut self, block: &FeatureBlock) -> Result<(), LabelError> {
         self.builder.features(block);
         Ok(())

@@ -88,6 +88,17 @@ impl PictureBuilder {
         }
     }
 
+    /// Samples that are lost: the waveform is flat there.
+    pub fn gap(&mut self, lost_samples: u64) {
+        let silence = [0.0; 4096];
+        let mut n_left = lost_samples;
+        while n_left > 0 {
+            let n = n_left.min(silence.len() as u64);
+            self.samples(&silence[..n as usize]);
+            n_left -= n;
+        }
+    }
+
     /// The next feature frames.
     pub fn features(&mut self, block: &FeatureBlock) {
         let [low, high] = self.range;
@@ -236,6 +247,19 @@ mod tests {
             assert!(n_columns <= n_max && n_columns * 2 >= n_max, "{n_columns} of {n_max}");
             assert!((n_columns as f64 * series.column_s - 9.0).abs() <= series.column_s);
         }
+    }
+
+    #[test]
+    fn a_lost_stretch_takes_its_time() {
+        let bundle = Bundle::load(&Location::Builtin(0)).unwrap();
+        let mut builder = PictureBuilder::new(&bundle.manifest, 0.0..f64::INFINITY, DETAIL);
+        builder.samples(&[0.5; 8000]);
+        builder.gap(16_000);
+        builder.samples(&[0.5; 8000]);
+        let picture = builder.finish();
+        let loud: Vec<usize> =
+            (0..picture.waveform.n_columns()).filter(|&i| picture.waveform.column(i)[1] > 0).collect();
+        assert_eq!((picture.end_s, loud.len(), loud[50]), (2.0, 100, 150));
     }
 
     #[test]

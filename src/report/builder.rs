@@ -54,6 +54,12 @@ impl<'a> ReportBuilder<'a> {
         self.sound.samples(samples);
     }
 
+    /// Samples that are lost.
+    pub fn gap(&mut self, lost_samples: u64) {
+        self.picture.gap(lost_samples);
+        self.sound.gap(lost_samples);
+    }
+
     /// The next feature frames.
     pub fn features(&mut self, block: &FeatureBlock) {
         self.picture.features(block);

@@ -32,7 +32,8 @@ fn filled(template: &str, parts: &[(&str, &str)]) -> String {
 
 /// The address of a file as seen from a page in `folder`: relative, so that both can be moved together.
 pub fn link(folder: &Path, file: &Path) -> String {
-    let whole = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let here = |path: &Path| if path.as_os_str().is_empty() { ".".into() } else { path.to_owned() };
+    let whole = |path: &Path| std::path::absolute(here(path)).unwrap_or_else(|_| path.to_owned());
     let (folder, file) = (whole(folder), whole(file));
     // Another drive has no way between.
     let path = pathdiff::diff_paths(&file, &folder).unwrap_or(file);

@@ -4,8 +4,11 @@ use std::ops::Range;
 
 use crate::units::SampleRate;
 
-/// So much sound is kept of what comes by, for words that are decided later: a bidirectional network takes five seconds.
-const HISTORY_S: f64 = 12.0;
+/// So much sound is kept of what comes by: the longest clip, until nothing joins it, for words that are decided late; a bidirectional
+/// network takes five seconds.
+const HISTORY_S: f64 = 16.0;
+/// So long after its end a clip waits for another word.
+const LINGER_S: f64 = 2.0;
 /// Before and after each word.
 const MARGIN_S: f64 = 0.3;
 /// A stretch in which word follows on word is cut after this.
@@ -64,9 +67,20 @@ impl SoundKeeper {
             self.history_start += n_gone as u64;
         }
         let heard = self.history_start + self.history.len() as u64;
-        let n_heard = self.wanted.partition_point(|wanted| wanted.span.end <= heard);
+        let linger = self.rate.samples(LINGER_S);
+        let n_heard = self.wanted.partition_point(|wanted| wanted.span.end + linger <= heard);
         let ready: Vec<Wanted> = self.wanted.drain(..n_heard).collect();
         ready.into_iter().for_each(|wanted| self.keep(wanted));
+    }
+
+    /// Samples that are lost are silence.
+    pub(super) fn gap(&mut self, lost_samples: u64) {
+        // Of a long one the end is enough; what was before is history.
+        let n_most = 2 * self.rate.samples(HISTORY_S);
+        let n_skipped = lost_samples.saturating_sub(n_most);
+        self.samples(&vec![0.0; (lost_samples - n_skipped) as usize]);
+        // By now the history is nothing but silence.
+        self.history_start += n_skipped;
     }
 
     /// The word at `span`, decided at `decision_sample`, is wanted; of too many those with the highest rank are kept.
@@ -155,7 +169,7 @@ mod tests {
     fn of_too_many_the_best_are_kept() {
         let event = |at: u64| (at * 5 * SECOND..at * 5 * SECOND + SECOND, at * 5 * SECOND + SECOND, at as f32 % 5.0);
         let clips = kept(&(1..11).map(event).collect::<Vec<_>>(), 5.0);
-        assert_eq!(clips.iter().map(|clip| clip.rank).collect::<Vec<_>>(), [3.0, 4.0, 4.0]);
+        assert_eq!(clips.iter().map(|clip| clip.rank).collect::<Vec<_>>(), [4.0, 3.0, 4.0]);
         assert!(clips.is_sorted_by_key(|clip| clip.start_sample));
     }
 

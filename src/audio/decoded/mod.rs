@@ -263,7 +263,7 @@ impl AudioSource for DecodedSource {
             match self.step()? {
                 Step::Samples { rate, n_channels: found } if rate == self.rate.hz() && found == n_channels => {}
                 Step::Samples { rate, n_channels: found } => {
-                    self.samples.clear();
+                    (self.start, self.samples) = (0, Vec::new());
                     self.damage.ended_early = Some(format!(
                         "it goes on with {rate} samples a second in {found} channels, and began with {} in {n_channels}",
                         self.rate.hz()
@@ -272,7 +272,7 @@ impl AudioSource for DecodedSource {
                 }
                 Step::Lost => {}
                 Step::End => {
-                    self.samples.clear();
+                    (self.start, self.samples) = (0, Vec::new());
                     self.is_over = true;
                 }
             }
