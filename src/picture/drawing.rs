@@ -12,7 +12,8 @@ use crate::page::Palette;
 const LEFT: f64 = 112.0;
 const RIGHT: f64 = 24.0;
 const TITLE: f64 = 44.0;
-const FLAGS: f64 = 20.0;
+/// Two lines of names, so that words close to each other have theirs.
+const FLAGS: f64 = 36.0;
 const WAVEFORM: f64 = 110.0;
 const MEL: f64 = 180.0;
 const GAP: f64 = 8.0;
@@ -168,8 +169,8 @@ impl Drawing<'_> {
         canvas.text((LEFT - 8.0, y), Lettering { anchor: Anchor::End, size, ink: colour.into() }, text);
     }
 
-    /// One of `series`' values in each pixel of the width: the highest of its columns.
-    fn highest(&self, series: &Series, i: usize) -> Vec<(f64, u8)> {
+    /// One of `series`' values in each pixel of the width: the highest of its columns, at `place` of their length.
+    fn highest(&self, series: &Series, i: usize, place: f64) -> Vec<(f64, u8)> {
         let Area { left, right, .. } = self.waveform();
         let (n_columns, n_pixels) = (series.n_columns(), (right - left) as usize);
         let n = n_columns.min(n_pixels);
@@ -177,8 +178,8 @@ impl Drawing<'_> {
         let of_group = |group: usize| {
             let columns = group * n_columns / n..(group + 1) * n_columns / n;
             let value = columns.clone().map(|column| series.column(column)[i]).max().unwrap_or(0);
-            let middle_s = (columns.start + columns.end) as f64 / 2.0 * series.column_s;
-            ((left + middle_s * per_second).min(right), value)
+            let at = columns.start as f64 + columns.len() as f64 * place;
+            ((left + at * series.column_s * per_second).min(right), value)
         };
         (0..n).map(of_group).collect()
     }
@@ -188,7 +189,7 @@ impl Drawing<'_> {
         let amplitude = |value: u8| (f64::from(value) / 255.0).powi(2);
         let peak = self.picture.waveform.cells.iter().copied().max().map_or(0.0, amplitude);
         let scale = (area.bottom - area.top) / 2.0 * 0.94 / peak.max(QUIET);
-        let half = |i: usize| self.highest(&self.picture.waveform, i).into_iter();
+        let half = |i: usize| self.highest(&self.picture.waveform, i, 0.5).into_iter();
         let above: Vec<_> = half(1).map(|(x, value)| (x, area.middle_y() - amplitude(value) * scale - 0.4)).collect();
         let below = half(0).map(|(x, value)| (x, area.middle_y() + amplitude(value) * scale + 0.4)).rev();
         let outline: Vec<_> = above.into_iter().chain(below).collect();
@@ -240,7 +241,7 @@ impl Drawing<'_> {
             canvas.stroke(&[(area.left, y), (area.right, y)], line);
         }
         let curve: Vec<_> = self
-            .highest(&self.picture.scores, word_idx)
+            .highest(&self.picture.scores, word_idx, 1.0)
             .into_iter()
             .map(|(x, value)| (x, y(f64::from(value) / 255.0)))
             .collect();
@@ -262,13 +263,13 @@ impl Drawing<'_> {
 
     fn draw_marks(&self, canvas: &mut dyn Canvas) {
         let bottom = self.mel().bottom;
-        let mut free_from = f64::NEG_INFINITY;
+        let mut free_from = [f64::NEG_INFINITY; 2];
         let seen = |mark: &&Mark| mark.end_s >= self.picture.start_s && mark.start_s <= self.picture.end_s;
         for mark in self.marks.iter().filter(seen) {
             let colour = self.theme.word(mark.word_idx);
             let (left, right) = (self.x(mark.start_s), self.x(mark.end_s).max(self.x(mark.start_s) + 2.0));
-            let over = Area { left, right, top: self.waveform().top, bottom };
-            canvas.fill(&over.corners(), Ink { colour, opacity: 0.16 });
+            let over = Area { left, right, ..self.waveform() };
+            canvas.fill(&over.corners(), Ink { colour, opacity: 0.2 });
             let lane = self.lane(mark.word_idx);
             canvas.fill(&Area { left, right, ..lane }.corners(), Ink { colour, opacity: 0.22 });
             for x in [left, right] {
@@ -279,10 +280,11 @@ impl Drawing<'_> {
             let name = format!("{} {:.3}", word.name, mark.score);
             let width = text_width(&name, TEXT);
             let at = left.min(f64::from(self.width) - RIGHT - width);
-            if at > free_from {
+            // The lower line, or the upper one where the lower is taken.
+            if let Some(line) = free_from.iter().position(|free_from| at > *free_from) {
                 let letters = Lettering { anchor: Anchor::Start, size: TEXT, ink: colour.into() };
-                canvas.text((at, self.waveform().top - 6.0), letters, &name);
-                free_from = at + width + 8.0;
+                canvas.text((at, self.waveform().top - 6.0 - 15.0 * line as f64), letters, &name);
+                free_from[line] = at + width + 8.0;
             }
         }
     }
@@ -329,9 +331,10 @@ mod tests {
     }
 
     fn drawing<'a>(picture: &'a Picture, words: &'a [WordLine], features: &'a FeatureConfig) -> Drawing<'a> {
-        const MARKS: [Mark; 3] = [
+        const MARKS: [Mark; 4] = [
             Mark { word_idx: 1, score: 0.9, start_s: 3601.0, end_s: 3602.0 },
             Mark { word_idx: 0, score: 0.8, start_s: 3601.05, end_s: 3602.0 },
+            Mark { word_idx: 0, score: 0.6, start_s: 3601.1, end_s: 3602.0 },
             Mark { word_idx: 0, score: 0.7, start_s: 10.0, end_s: 11.0 },
         ];
         let (title, subtitle) = ("a <b> & \"c\"\u{1}.wav", "");
@@ -358,9 +361,11 @@ mod tests {
     fn names_of_what_was_found_do_not_lie_over_each_other_and_what_is_outside_is_left_out() {
         let (picture, words, features) = (picture(), words(), FeatureConfig::default());
         let svg = drawing(&picture, &words, &features).svg();
-        assert!(svg.contains("two 0.900") && !svg.contains("one&gt; 0.800") && !svg.contains("0.700"));
+        assert!(svg.contains("y=\"74.0\" font-size=\"12\" text-anchor=\"start\" fill=\"#b3540a\">two 0.900"), "{svg}");
+        assert!(svg.contains("y=\"59.0\" font-size=\"12\" text-anchor=\"start\" fill=\"#0b62c4\">&lt;one&gt; 0.800"));
+        assert!(!svg.contains("0.700") && !svg.contains("0.600"));
         // A quarter of the way from 112 to 876.
-        assert!(svg.contains("M303.0 64.0L494.0 64.0"), "the region of the first");
+        assert!(svg.contains("M303.0 80.0L494.0 80.0"), "the region of the first");
     }
 
     #[test]

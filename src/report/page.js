@@ -181,9 +181,12 @@
         row.append(td);
       }
       row.cells[1].insertAdjacentHTML("afterbegin", "<span class=\"chip\"></span>");
-      row.addEventListener("click", () => { choose(one, true); $("play").scrollIntoView({ block: "nearest" }); });
+      row.addEventListener("click", () => choose(one, true));
       return row;
     }));
+    const row = chosen && body.querySelector("[aria-selected=true]");
+    // Only the table's own frame is moved.
+    if (row) row.closest(".wide").scrollTop = row.offsetTop - 120;
     const pages = $("pages");
     pages.replaceChildren();
     if (!detections.length) pages.append("Nothing is found at these thresholds.");
@@ -322,7 +325,7 @@
 
   const size = { left: 0, width: 0 };
   const laneHeight = words.length <= 2 ? 64 : words.length <= 8 ? 42 : 28;
-  const FLAGS = 18, WAVEFORM = 84, MEL = 136, GAP = 6, TIMES = 24;
+  const FLAGS = 33, WAVEFORM = 84, MEL = 136, GAP = 6, TIMES = 24;
   const melTop = FLAGS + WAVEFORM + GAP, lanesTop = melTop + MEL + GAP;
   const lane = i => ({ top: lanesTop + i * (laneHeight + 3), bottom: lanesTop + i * (laneHeight + 3) + laneHeight });
   const height = lanesTop + words.length * (laneHeight + 3) + TIMES;
@@ -421,7 +424,7 @@
   function drawDetail() {
     const width = stage.clientWidth;
     const context = fit(detail, width, height);
-    const left = Math.min(104, Math.max(64, width * 0.14)), inner = Math.max(50, width - left - 2);
+    const left = Math.min(104, Math.max(70, width * 0.14)), inner = Math.max(50, width - left - 2);
     Object.assign(size, { left, width: inner });
     const x = time => left + ((time - view.from) / (view.to - view.from)) * inner;
     const panels = [[FLAGS, WAVEFORM], [melTop, MEL], ...words.map((_, i) => [lane(i).top, laneHeight])];
@@ -451,7 +454,7 @@
 
     // Detections.
     const seen = detections.filter(one => one.end >= view.from && one.start <= view.to);
-    let free = -Infinity;
+    const free = [-Infinity, -Infinity];
     context.textAlign = "left";
     context.save();
     context.beginPath();
@@ -460,19 +463,23 @@
     for (const one of seen) {
       const from = x(one.start), wide = Math.max(2, x(one.end) - from), { top } = lane(one.word_idx);
       context.fillStyle = colours.words[one.word_idx];
-      context.globalAlpha = one === chosen ? 0.34 : 0.17;
-      context.fillRect(from, FLAGS, wide, melTop + MEL - FLAGS);
+      context.globalAlpha = one === chosen ? 0.45 : 0.2;
+      context.fillRect(from, FLAGS, wide, WAVEFORM);
       context.globalAlpha = one === chosen ? 0.4 : 0.25;
       context.fillRect(from, top, wide, laneHeight);
-      context.globalAlpha = 0.8;
-      context.fillRect(from, FLAGS, 1, melTop + MEL - FLAGS);
-      context.fillRect(from + wide - 1, FLAGS, 1, melTop + MEL - FLAGS);
+      // From far away edges would be all that is seen.
+      if (seen.length <= MAX_REGIONS) {
+        context.globalAlpha = 0.8;
+        context.fillRect(from, FLAGS, one === chosen ? 2 : 1, melTop + MEL - FLAGS);
+        context.fillRect(from + wide - 1, FLAGS, one === chosen ? 2 : 1, melTop + MEL - FLAGS);
+      }
       context.globalAlpha = 1;
       const name = `${words[one.word_idx].name} ${one.score.toFixed(3)}`, room = context.measureText(name).width;
       const textAt = Math.max(left, Math.min(from, left + inner - room));
-      if (textAt > free) {
-        context.fillText(name, textAt, FLAGS - 5);
-        free = textAt + room + 10;
+      const line = seen.length <= MAX_REGIONS ? free.findIndex(free => textAt > free) : -1;
+      if (line >= 0) {
+        context.fillText(name, textAt, FLAGS - 5 - 15 * line);
+        free[line] = textAt + room + 10;
       }
     }
     context.restore();
@@ -488,9 +495,14 @@
   function label(context, left, text, y, colour) {
     context.textAlign = "right";
     context.fillStyle = colour;
-    let shown = text;
-    while (shown.length > 3 && context.measureText(shown).width > left - 8) shown = `${shown.slice(0, -2)}…`;
+    let shown = text, pixels = 12;
+    const setFont = () => { context.font = `${pixels}px system-ui, sans-serif`; };
+    const isTooWide = () => context.measureText(shown).width > left - 8;
+    for (setFont(); isTooWide() && pixels > 9; setFont()) pixels -= 0.5;
+    while (shown.length > 3 && isTooWide()) shown = `${shown.slice(0, -2)}…`;
     context.fillText(shown, left - 6, y);
+    pixels = 12;
+    setFont();
   }
 
   function drawLane(context, left, width, word, i) {
@@ -550,6 +562,7 @@
     for (const [key, button] of buttons) {
       if (!keys.has(key)) { button.remove(); buttons.delete(key); }
     }
+    let before = null;
     for (const one of shown) {
       let button = buttons.get(one.key);
       if (!button) {
@@ -561,8 +574,11 @@
         button.addEventListener("click", () => choose(one, true));
         button.addEventListener("focus", () => { if (one.end < view.from || one.start > view.to) choose(one, false); });
         buttons.set(one.key, button);
-        $("regions").append(button);
       }
+      // In the order of time, which is that of the tabulator.
+      const place = before ? before.nextSibling : $("regions").firstChild;
+      if (place !== button) $("regions").insertBefore(button, place);
+      before = button;
       const from = Math.max(x(one.start), left), to = Math.min(x(one.end), left + width);
       Object.assign(button.style, { left: `${from}px`, width: `${Math.max(2, to - from)}px`, top: `${FLAGS}px`, height: `${lane(one.word_idx).bottom - FLAGS}px` });
       button.setAttribute("aria-pressed", one === chosen);

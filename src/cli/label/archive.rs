@@ -1,6 +1,7 @@
 //! The page of all recordings of a run.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -54,8 +55,11 @@ impl<'a> Archive<'a> {
         }
     }
 
-    /// Writes the page, whole or not at all.
+    /// Writes the page, whole or not at all; of a run that was stopped there is none.
     pub(super) fn write(&self) -> Result<()> {
+        if self.run.cancelled.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
         let made = folder.map_or(Ok(()), std::fs::create_dir_all);
         made.and_then(|()| write_whole(self.path, self.page.html().as_bytes()))
