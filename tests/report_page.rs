@@ -26,8 +26,8 @@ fn events(arguments: &[&str], recording: &Path) -> Vec<Value> {
     String::from_utf8(ran.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What the script sees of a page; `None`, said loudly, where there is no browser.
-fn looked_at(page: &Path, thresholds: &[&str]) -> Option<Value> {
+/// What a script of `tests/data` sees of a page; `None`, said loudly, where there is no browser.
+fn looked_at(script: &str, page: &Path, arguments: &[&str]) -> Option<Value> {
     let python = root().join(PYTHON);
     if !python.exists() || !Path::new(BROWSER).exists() {
         eprintln!(
@@ -36,10 +36,10 @@ fn looked_at(page: &Path, thresholds: &[&str]) -> Option<Value> {
         return None;
     }
     let ran = Command::new(&python)
-        .arg(root().join("tests/data/report_page.py"))
+        .arg(root().join("tests/data").join(script))
         .arg(page)
         .arg(shots(page))
-        .args(thresholds)
+        .args(arguments)
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&ran.stdout);
@@ -67,7 +67,7 @@ fn the_page_shows_plays_and_tries_thresholds_in_a_browser() {
     let page = folder.path().join("demo #1 50%.report.html");
     assert!(page.metadata().unwrap().len() < 400_000, "{} bytes", page.metadata().unwrap().len());
     let thresholds = ["0.05", "0.3", "0.67", "0.9", "0.98", "0.993", "0.996", "0.999"];
-    let Some(seen) = looked_at(&page, &thresholds) else { return };
+    let Some(seen) = looked_at("report_page.py", &page, &thresholds) else { return };
 
     assert_eq!(seen["errors"], serde_json::json!([]), "{seen}");
     let requests = seen["requests"].as_array().unwrap();
@@ -118,7 +118,7 @@ fn without_its_recording_the_page_says_so_and_plays_what_it_holds() {
     std::fs::copy(root().join("assets/demo.wav"), &recording).unwrap();
     let found = events(&["--report"], &recording);
     std::fs::remove_file(&recording).unwrap();
-    let Some(seen) = looked_at(&folder.path().join("gone.report.html"), &[]) else { return };
+    let Some(seen) = looked_at("report_page.py", &folder.path().join("gone.report.html"), &[]) else { return };
     assert!(seen["played_s"].as_f64().unwrap() > 0.15, "{seen}");
     assert!(seen["message"].as_str().unwrap().contains("gone.wav"), "{seen}");
     assert_eq!(seen["n_own"], found.len());
@@ -133,13 +133,29 @@ fn the_page_of_an_hour_is_small_and_ready_within_a_second() {
     assert!(found.len() > 500, "{}", found.len());
     let page = folder.path().join("hour.report.html");
     assert!(page.metadata().unwrap().len() < 3_000_000, "{} bytes", page.metadata().unwrap().len());
-    let Some(seen) = looked_at(&page, &["0.5"]) else { return };
+    let Some(seen) = looked_at("report_page.py", &page, &["0.5"]) else { return };
     assert_eq!(seen["errors"], serde_json::json!([]), "{seen}");
     assert_eq!(seen["n_own"], found.len());
     assert_eq!(seen["at"]["0.5"], events(&["--threshold", "0.5"], &recording).len());
     eprintln!("ready after {} ms, a frame of all of it {} ms", seen["ready_ms"], seen["frame_ms"]);
     // Alone it takes less than half of that; tests run beside each other.
     assert!(seen["ready_ms"].as_f64().unwrap() < 1000.0, "{seen}");
+}
+
+#[test]
+fn the_page_of_an_archive_is_sorted_and_leads_to_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let (archive, out) = (folder.path().join("archive"), folder.path().join("seen"));
+    std::fs::create_dir_all(archive.join("of words")).unwrap();
+    std::fs::copy(root().join("assets/chime.wav"), archive.join("a chime.wav")).unwrap();
+    std::fs::copy(root().join("assets/demo.wav"), archive.join("of words/demo.wav")).unwrap();
+    let found = events(&["--report", "--out", out.to_str().unwrap()], &archive);
+    let Some(seen) = looked_at("archive_page.py", &out.join("index.html"), &[]) else { return };
+    assert_eq!(seen["errors"], serde_json::json!([]), "{seen}");
+    let first = |key: &str| seen[key].as_str().unwrap();
+    assert!(first("unsorted").ends_with("a chime.wav") && first("most").ends_with("demo.wav"), "{seen}");
+    assert!(first("fewest").ends_with("a chime.wav") && seen["n_named_demo"] == 1, "{seen}");
+    assert!(first("facts").contains(&format!("{} detections", found.len())), "{seen}");
 }
 
 /// Repeats a recording up to an hour.

@@ -8,7 +8,7 @@ use crate::events::WakeEvent;
 use crate::page::{escape, generator_mark, number};
 
 /// What the page says it was made by; a page that says so may be written over.
-pub const ARCHIVE_GENERATOR: &str = "tripword label --report";
+pub const ARCHIVE_GENERATOR: &str = "tripword label --report-index";
 
 /// Places in a row's strip.
 const STRIP: usize = 240;
@@ -83,7 +83,7 @@ impl ArchivePage {
         let hours = self.tracks.iter().map(|track| track.duration_s).sum::<f64>() / 3600.0;
         let [one, many] = ["detection", "detections"];
         let summary = format!(
-            "{} recordings and channels, {} hours, {total} {}, model {}",
+            "{} recordings and channels, {} h, {total} {}, model {}",
             self.tracks.len(),
             number(hours),
             if total == 1 { one } else { many },
@@ -173,7 +173,7 @@ mod tests {
             html.contains("class=\"w1\" d=\"M60.5 1v14M239.5 1v14\"/><path class=\"w2\" d=\"M0.5 1v14\""),
             "{html}"
         );
-        assert!(html.contains("2 recordings and channels, 1 hours, 3 detections, model six-words"));
+        assert!(html.contains("2 recordings and channels, 1 h, 3 detections, model six-words"));
         assert!(!html.contains("{{") && !html.contains("NaN") && html.contains(&generator_mark(ARCHIVE_GENERATOR)));
     }
 }
