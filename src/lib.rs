@@ -27,7 +27,7 @@
 //! | [`difference`] | where two settings differ | |
 //! | [`names`] | when two spellings mean one word | |
 //! | [`folders`] | where a user's configuration, models, state and sockets lie (XDG, systemd) | |
-//! | `page` | HTML pages and plots | |
+//! | [`page`] | HTML pages and plots | |
 //! | `sockets` | sockets in the file system that only their owner may use | |
 //! | `serving` | clients of a socket, a thread each, bounded and joined | |
 //! | [`metrics`] | histograms and the page that Prometheus reads | `serving` |
@@ -43,7 +43,9 @@
 //! | [`pipeline`] | the signal path as two pure stages | all above but `audio` |
 //! | [`events`] | the wake event and where it goes: a thread and a queue for each output | `audio`, `bundle`, `detector`, `files`, `metrics`, `sockets` |
 //! | [`systemd`] | what the service manager is told: ready, alive, what it does | `events` |
-//! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events`, `labels`, `tables` |
+//! | [`picture`] | a track as people look at it: waveform, mel spectrogram, scores; as PNG and SVG | `page`, `pipeline` |
+//! | [`report`] | a track as a page to look at, listen to and try thresholds on | `audio`, `detector`, `events`, `page`, `picture`, `pipeline` |
+//! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events`, `labels`, `report`, `tables` |
 //! | [`explain`] | which part of the decision rule decided at a moment of a recording, and how good its sound is | `label`, `detector` |
 //! | [`catalogue`] | what was found in an archive, as SQLite or Parquet | `label`, `tables` |
 //! | [`merge`] | outputs of several runs as one | `catalogue` |
@@ -58,7 +60,7 @@
 //! | `compare` | several configurations trained alike, side by side | `config`, `dataset`, `eval`, `page`, `train` |
 //! | [`cli`] | arguments in, words out | everything |
 //!
-//! `align`, `compare`, `dataset`, `eval`, `page` and `train` exist with the feature `train`, which is on by default; what runs never imports them.
+//! `align`, `compare`, `dataset`, `eval` and `train` exist with the feature `train`, which is on by default; what runs never imports them.
 //!
 //! # Invariants
 //!
@@ -106,10 +108,11 @@ pub mod merge;
 pub mod metrics;
 pub mod model;
 pub mod names;
-#[cfg(feature = "train")]
 pub mod page;
 pub mod parallel;
+pub mod picture;
 pub mod pipeline;
+pub mod report;
 #[cfg(unix)]
 pub mod serving;
 #[cfg(unix)]

@@ -155,7 +155,10 @@ fn two_hours_of_audio_fit_in_little_memory() {
     assert_eq!(words(&events), spoken);
     let (listen_mb, events) = peak_megabytes(tripword().args(["listen", "--input"]).arg(&file));
     assert_eq!(words(&events), spoken);
-    eprintln!("label {label_mb:.1} MB, listen {listen_mb:.1} MB");
+    let (report_mb, reported) = peak_megabytes(tripword().args(["label", "--json", "--report"]).arg(&file));
+    assert_eq!(words(&reported), spoken);
+    eprintln!("label {label_mb:.1} MB, with a page {report_mb:.1} MB, listen {listen_mb:.1} MB");
+    assert!(report_mb > label_mb && report_mb < 80.0, "label --report took {report_mb:.1} MB");
     assert!(label_mb > 1.0 && label_mb < 60.0, "label took {label_mb:.1} MB");
     // A program with debug assertions is itself larger by 3.2 MB: 28.1 in the place of 24.9.
     let listen_limit_mb = if cfg!(debug_assertions) { 29.0 } else { 25.0 };

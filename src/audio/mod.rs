@@ -27,6 +27,7 @@ pub mod stoppable;
 pub mod supervised;
 pub mod wav;
 pub mod write;
+pub mod write_opus;
 
 use crate::units::SampleRate;
 

@@ -21,6 +21,7 @@ mod listen;
 mod log;
 mod merge;
 mod model;
+mod plot;
 mod progress;
 mod service;
 mod signals;
@@ -61,6 +62,7 @@ Examples:
   tripword listen                                   print a JSON line whenever a word is said
   tripword ctl status                               how a listening tripword does; see 'tripword ctl --help'
   tripword label talk.wav                           find the words in a file
+  tripword plot talk.wav                            see them: talk.png
   tripword train my-recordings --out my-word        train on your own clips
   tripword listen --model my-word                   listen for them
 
@@ -82,6 +84,7 @@ enum Command {
     Label(label::LabelArgs),
     DiffLabels(diff_labels::DiffLabelsArgs),
     Explain(explain::ExplainArgs),
+    Plot(plot::PlotArgs),
     Wyoming(wyoming::WyomingArgs),
     InstallService(service::InstallArgs),
     UninstallService(service::UninstallArgs),
@@ -121,6 +124,7 @@ pub fn run() -> anyhow::Result<Outcome> {
         Command::Label(args) => label::run(&args, context),
         Command::Explain(args) => explain::run(&args, context),
         Command::DiffLabels(args) => diff_labels::run(&args),
+        Command::Plot(args) => plot::run(&args, context),
         Command::Wyoming(args) => wyoming::run(&args, context),
         Command::InstallService(args) => service::install(&args, context),
         Command::UninstallService(args) => service::uninstall(&args),

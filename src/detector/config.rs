@@ -1,5 +1,7 @@
 //! When a run of probabilities counts as the word.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::units::{Milliseconds, SampleRate};
@@ -45,6 +47,14 @@ pub struct WordTiming {
 impl Default for WordTiming {
     fn default() -> Self {
         Self { typical_duration_ms: Milliseconds(700), crossing_delay_ms: Milliseconds(160) }
+    }
+}
+
+impl WordTiming {
+    /// Where the word lies whose score reached the threshold in the step that ends at sample `crossed`, in samples.
+    pub fn span(self, crossed: u64, rate: SampleRate) -> Range<u64> {
+        let end = crossed.saturating_sub(self.crossing_delay_ms.samples(rate));
+        end.saturating_sub(self.typical_duration_ms.samples(rate))..end
     }
 }
 

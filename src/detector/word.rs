@@ -64,12 +64,12 @@ impl WordDetector {
     ) -> (f32, Option<Detection>) {
         let score = self.average.push(if probability.is_nan() { 0.0 } else { probability });
         let detection = if suppressed { None } else { self.trigger.push(step_end, score) }.map(|firing| {
-            let end_sample = firing.crossed.saturating_sub(self.timing.crossing_delay_ms.samples(self.rate));
+            let span = self.timing.span(firing.crossed, self.rate);
             Detection {
                 word_idx,
                 score: firing.peak,
-                start_sample: end_sample.saturating_sub(self.timing.typical_duration_ms.samples(self.rate)),
-                end_sample,
+                start_sample: span.start,
+                end_sample: span.end,
                 decision_sample: step_end,
             }
         });

@@ -11,6 +11,14 @@ fn mel_to_hz(mel: f64) -> f64 {
     700.0 * (10f64.powf(mel / 2595.0) - 1.0)
 }
 
+/// Where a frequency lies among the bands of `config`: 0 at the lower edge of the first, 1 at the upper edge of the last, if a band's
+/// edges are midway between the peaks.
+pub fn mel_place(config: &FeatureConfig, hz: f64) -> f64 {
+    let [low, high] = [config.mel_low_hz, config.mel_high_hz].map(|hz| hz_to_mel(f64::from(hz)));
+    let mel_step = (high - low) / (config.n_mels + 1) as f64;
+    ((hz_to_mel(hz) - low) / mel_step - 0.5) / config.n_mels as f64
+}
+
 /// Sums that a band is gathered in: they fill a vector, and none waits for another.
 const SUMS: usize = 4;
 

@@ -15,6 +15,6 @@ mod window;
 pub use compression::{Compression, Compressor};
 pub use config::{FeatureConfig, FeatureConfigError};
 pub use extractor::FeatureExtractor;
-pub use mel::MelFilterbank;
+pub use mel::{MelFilterbank, mel_place};
 pub use power::{FRAMES_PER_FFT, MelPowerExtractor};
 pub use window::periodic_hann;

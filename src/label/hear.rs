@@ -57,6 +57,10 @@ pub fn hear(
             }
             Read::Gap { lost_samples } => {
                 n_heard += lost_samples;
+                audience.tell(|observer| {
+                    observer.gap(lost_samples);
+                    Ok(())
+                });
                 feature_stage.pass_gap(lost_samples, &mut block)
             }
             Read::End => feature_stage.finish(&mut block),

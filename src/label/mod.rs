@@ -12,6 +12,7 @@ mod label_file;
 mod labeller;
 mod observer;
 mod outputs;
+mod report_page;
 mod scores;
 mod shard;
 mod track;

@@ -14,6 +14,11 @@ pub trait Observer {
         Ok(())
     }
 
+    /// A stretch of samples that are lost: it counts, and nothing is known of it.
+    fn gap(&mut self, lost_samples: u64) {
+        let _ = lost_samples;
+    }
+
     /// The next feature frames, whole steps of them.
     ///
     /// # Errors

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::clips::{ClipCutter, ClipOutput};
 use super::label_file::LabelFile;
+use super::report_page::ReportPage;
 use super::scores::ScoresFormat;
 use super::{LabelError, Observer, Track};
 use crate::bundle::Bundle;
@@ -22,6 +23,8 @@ pub struct LabelOutputs {
     pub scores_format: ScoresFormat,
     /// How the sound of each event is cut out.
     pub clips: Option<ClipOutput>,
+    /// Whether there is a page to look at, beside the labels.
+    pub report: bool,
 }
 
 impl LabelOutputs {
@@ -33,6 +36,11 @@ impl LabelOutputs {
         track.output_path(self.labels_dir.as_deref(), format.endings()[0])
     }
 
+    /// The page of `track`, if there is one.
+    pub fn report_path(&self, track: &Track) -> Option<PathBuf> {
+        self.report.then(|| track.output_path(self.labels_dir.as_deref(), "report.html"))
+    }
+
     fn clips_folder(&self, track: &Track) -> Option<PathBuf> {
         Some(track.output_folder(&self.clips.as_ref()?.dir))
     }
@@ -40,7 +48,7 @@ impl LabelOutputs {
     /// Every file that labelling `track` writes.
     pub fn paths(&self, track: &Track) -> Vec<PathBuf> {
         let labels = self.formats.iter().map(|format| self.labels_path(track, *format));
-        self.scores_path(track).into_iter().chain(labels).collect()
+        self.scores_path(track).into_iter().chain(labels).chain(self.report_path(track)).collect()
     }
 
     /// Every place that nothing else may write to: the files, and folders for what is found.
@@ -66,6 +74,9 @@ impl LabelOutputs {
         }
         for format in &self.formats {
             observers.push(Box::new(LabelFile { path: self.labels_path(&track, *format), format: *format, track }));
+        }
+        if let Some(path) = self.report_path(&track) {
+            observers.push(Box::new(ReportPage::new(path, track, &bundle.manifest)));
         }
         if let (Some(clips), Some(folder)) = (&self.clips, self.clips_folder(&track)) {
             observers.push(Box::new(ClipCutter { track, folder, margin: clips.margin }));

@@ -37,7 +37,7 @@ impl Palette {
     }
 
     /// The colour at `place`, from 0 to 1.
-    fn colour(self, place: f64) -> [u8; 3] {
+    pub fn colour(self, place: f64) -> [u8; 3] {
         let anchors = self.anchors();
         let position = place.clamp(0.0, 1.0) * (anchors.len() - 1) as f64;
         let below = (position as usize).min(anchors.len() - 2);

@@ -25,8 +25,10 @@ mod listen;
 #[cfg(target_os = "linux")]
 mod microphone;
 mod misc;
+mod plot;
 #[cfg(feature = "train")]
 mod recorded_speech;
+mod report;
 mod service;
 #[cfg(feature = "train")]
 mod streams;

@@ -1,5 +1,6 @@
 //! `tripword label`
 
+mod archive;
 mod printer;
 mod resume;
 mod run;
@@ -40,6 +41,7 @@ use crate::units::Milliseconds;
   tripword label --channels each call.wav      each side of a call by itself: call.ch1.labels.txt, call.ch2.labels.txt
   tripword label --resume archive/             after an interruption: the same command with --resume
   tripword label --clips found/ archive/       every detection cut out: found/NAME/00012.340-computer-0.98.wav
+  tripword label --report --out seen/ archive/ a page to look at for each recording, and seen/index.html with all of them
 
 Each line is one JSON object with at least file, word, score, start_s, end_s (of the word) and time_s (of the decision). A file
 that cannot be read is reported and the others go on; the exit status is then 3.")]
@@ -76,6 +78,12 @@ pub(super) struct LabelArgs {
     /// Sound kept before and after each detection that is cut out, in milliseconds
     #[arg(long, value_name = "MS", default_value_t = 500, requires = "clips")]
     clip_margin: u32,
+    /// Write NAME.report.html for each file, beside its labels: a page that shows it, plays what was found and lets thresholds be tried
+    #[arg(long)]
+    report: bool,
+    /// A page with all files and the ways to their pages [default: index.html in --out, if there are several files]
+    #[arg(long, value_name = "FILE", requires = "report")]
+    report_index: Option<PathBuf>,
     #[command(flatten)]
     hearing: HearingArgs,
     /// Channels to hear: 'mix', 'each' by itself, or one of them, counted from 1
@@ -110,6 +118,7 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         scores_dir: args.scores.clone(),
         scores_format: args.scores_format,
         clips,
+        report: args.report,
     };
     let mut recordings = recordings(&args.inputs, &mut std::io::stdin().lock())?;
     refuse_colliding_outputs(&recordings, channels, &outputs)?;
@@ -119,6 +128,10 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         tracing::info!("shard {shard} has {} of {n_all} recordings", recordings.len());
     }
     let mut catalogues = Catalogues::open(&args.catalogue, &bundle.manifest)?;
+    let archive = archive::place(args, recordings.len());
+    if let Some(path) = &archive {
+        archive::check(path)?;
+    }
     let n_cores = parallel::n_cores();
     let n_jobs = if settings.label.n_jobs == 0 { n_cores } else { settings.label.n_jobs }.min(recordings.len());
     let progress = if args.json {
@@ -141,6 +154,7 @@ pub(super) fn run(args: &LabelArgs, mut context: Context) -> Result<Outcome> {
         progress: &progress,
         cancelled: &cancelled,
         journal: journal.as_ref(),
+        archive: archive.as_deref(),
     };
     let done = run.all(n_jobs, &mut catalogues)?;
     progress.finish();

@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::super::audio_progress::AudioProgress;
 use super::super::print_line;
+use super::archive::Archive;
 use super::run::Done;
 use crate::catalogue::Catalogues;
 use crate::label::{HeardRecording, LabelError, Recording};
@@ -27,6 +28,7 @@ pub(super) struct Printer<'a> {
     n_printed: usize,
     done: Done,
     result: Result<()>,
+    archive: Option<Archive<'a>>,
 }
 
 impl<'a> Printer<'a> {
@@ -34,16 +36,18 @@ impl<'a> Printer<'a> {
         progress: &'a AudioProgress,
         recordings: &'a [Recording],
         catalogues: &'a mut Catalogues,
+        archive: Option<Archive<'a>>,
     ) -> Self {
         let (waiting, done) = (BTreeMap::new(), Done::default());
-        Self { progress, recordings, catalogues, waiting, n_printed: 0, done, result: Ok(()) }
+        Self { progress, recordings, catalogues, archive, waiting, n_printed: 0, done, result: Ok(()) }
     }
 
     /// What came of the recording with this index.
     pub(super) fn take(&mut self, recording_idx: usize, finished: Finished) {
         self.waiting.insert(recording_idx, finished);
         while let Some(finished) = self.waiting.remove(&self.n_printed) {
-            let recording = &self.recordings[self.n_printed];
+            let heard_idx = self.n_printed;
+            let recording = &self.recordings[heard_idx];
             self.done.n_resumed += usize::from(matches!(finished, Finished::Before(_)));
             let heard = match finished {
                 Finished::Before(heard) => Ok(heard),
@@ -56,6 +60,9 @@ impl<'a> Printer<'a> {
             match heard {
                 Ok(heard) => {
                     self.done.n_labelled += 1;
+                    if let Some(archive) = &mut self.archive {
+                        archive.take(heard_idx, &heard);
+                    }
                     let printed = progress.suspend(|| print(&heard));
                     self.keep_first_error(printed);
                 }
@@ -76,9 +83,10 @@ impl<'a> Printer<'a> {
     /// How many there were.
     ///
     /// # Errors
-    /// When standard output or a catalogue could not be written.
+    /// When standard output, a catalogue or the page of the archive could not be written.
     pub(super) fn finish(self) -> Result<Done> {
-        self.result.map(|()| self.done)
+        let written = self.archive.map_or(Ok(()), |archive| archive.write());
+        self.result.and(written).map(|()| self.done)
     }
 }
 

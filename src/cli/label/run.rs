@@ -1,5 +1,6 @@
 //! All recordings over some threads.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread::Builder;
@@ -7,6 +8,7 @@ use std::thread::Builder;
 use anyhow::Result;
 
 use super::super::audio_progress::AudioProgress;
+use super::archive::Archive;
 use super::printer::{Finished, Printer};
 use crate::bundle::Bundle;
 use crate::catalogue::Catalogues;
@@ -21,6 +23,8 @@ pub(super) struct Run<'a> {
     pub(super) progress: &'a AudioProgress,
     pub(super) cancelled: &'a AtomicBool,
     pub(super) journal: Option<&'a Journal>,
+    /// The page of all recordings.
+    pub(super) archive: Option<&'a Path>,
 }
 
 /// What came of all.
@@ -40,7 +44,8 @@ impl Run<'_> {
     /// When standard output or a catalogue cannot be written.
     pub(super) fn all(&self, n_jobs: usize, catalogues: &mut Catalogues) -> Result<Done> {
         let next = AtomicUsize::new(0);
-        let printer = Mutex::new(Printer::new(self.progress, self.recordings, catalogues));
+        let archive = self.archive.map(|path| Archive::new(path, self));
+        let printer = Mutex::new(Printer::new(self.progress, self.recordings, catalogues, archive));
         std::thread::scope(|scope| {
             for _ in 0..n_jobs {
                 Builder::new()
