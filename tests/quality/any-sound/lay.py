@@ -4,7 +4,8 @@ lay.py --data DATA --out OUT SOUND=NAME:PAUSE ...     as Rooster=rooster:0.35
 
 SOUND is part of the file names of a kind of sound in DATA/*/noise; silence shorter than PAUSE, in seconds, does not end it.
 
-OUT/train and OUT/dev get recordings of several minutes: the sounds, other sounds, and a bed of noise under all of it. Of one source (the
+OUT/train and OUT/dev get recordings of several minutes: the sounds, other sounds, and a bed of noise under all of it; OUT/noise gets the
+noises of train that are none of the sounds. Of one source (the
 number in a file's name) all clips are in one recording, so that no validation hears what was learned. Sources that dev has, too, are left out of
 train: clips of one source are as like as twins.
 """
@@ -22,7 +23,7 @@ RATE = 16_000
 # Loudness of 20 ms windows, every 5 ms.
 WINDOW, HOP = 320, 80
 # Recordings of train; whole ones are held out of the training, a fifth of them.
-N_TRAIN = 10
+N_TRAIN = 12
 # Clips of dev are heard so often, each time at another level, in another bed.
 N_DEV = 3
 FORMATS = ["labels.txt", "TextGrid", "rttm", "csv"]
@@ -154,6 +155,11 @@ def main():
     twins = [path for path in clips["train"] if "__" in path.name and source(path) in of_dev]
     clips["train"] = [path for path in clips["train"] if path not in twins]
     print(f"{len(twins)} clips of train are of sources that dev has, too: left out, {sum(map(bool, map(kind, twins)))} of them of the sounds")
+    (args.out / "noise").mkdir(parents=True, exist_ok=True)
+    for path in clips["train"]:
+        link = args.out / "noise" / path.name
+        if not kind(path) and not link.exists():
+            link.symlink_to(path.resolve())
     for side in ["train", "dev"]:
         folder = args.out / side
         folder.mkdir(parents=True, exist_ok=True)
