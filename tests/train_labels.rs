@@ -327,6 +327,7 @@ fn a_compressed_recording_gives_the_same_pieces() {
             .args(["-v", "error", "-y"])
             .args(arguments)
             .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .status()
             .is_ok_and(|s| s.success())
     };
