@@ -52,7 +52,7 @@
 //! | [`wyoming`] | a wake service of the Wyoming protocol | `audio`, `pipeline` |
 //! | [`daemon`] | threads, channels, shutdown, counters | `audio`, `pipeline`, `events`, `metrics` |
 //! | `control` | questions and wishes over a socket, the status, the daemon's metrics | `daemon`, `serving` |
-//! | `dataset` | folders of recordings, speakers, rooms, mixes | `audio`, `features` |
+//! | `dataset` | folders of recordings, long recordings with labels, speakers, rooms, mixes | `audio`, `features`, `labels` |
 //! | `eval` | continuous streams, hits, misses, false accepts | `dataset`, `model`, `detector` |
 //! | `align` | where a trained network hears the words of recordings | `bundle`, `dataset`, `features` |
 //! | `train` | the training loop | `dataset`, `eval`, `model`, `bundle` |

@@ -17,7 +17,8 @@ pub fn did_you_mean<'a>(asked: &str, choices: impl IntoIterator<Item = &'a str>)
     }
 }
 
-fn plain(name: &str) -> String {
+/// What two spellings of the same word have in common.
+pub fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, ' ' | '-' | '_')).flat_map(char::to_lowercase).collect()
 }
 

@@ -151,13 +151,13 @@ fn what_is_missing_is_said_with_what_to_put_where() {
     let message = complaint(&[("positive/hi/{}.wav", 1), ("negative/{}.wav", 3)], &[]);
     assert_says(&message, &["1 usable recording(s) of \"hi\" in", "positive/hi", "at least 5"]);
     let message = complaint(&[("wake-word/readme.txt", 1), ("not-wake-word/{}.wav", 3)], &[]);
-    assert_says(&message, &["no WAV files of a wake word in", "wake-word", "at least 5"]);
+    assert_says(&message, &["no sound files of a wake word in", "wake-word", "at least 5"]);
     let message = complaint(&[("negative/{}.wav", 3)], &[]);
-    assert_says(&message, &["no WAV files of a wake word in", "positive"]);
+    assert_says(&message, &["no sound files of a wake word in", "positive"]);
     let message = complaint(&[("positive/{}.wav", 6)], &[]);
-    assert_says(&message, &["no usable WAV files without the wake word in", "negative", "put speech, radio"]);
-    let message = complaint(&[("positive/{}.wav", 6), ("negative/{}.mp3", 2)], &[]);
-    assert_says(&message, &["0.mp3: a .mp3 file; only WAV is read"]);
+    assert_says(&message, &["no usable sound files without the wake word in", "negative", "put speech, radio"]);
+    let message = complaint(&[("positive/{}.wav", 6), ("negative/{}.wma", 2)], &[]);
+    assert_says(&message, &["0.wma: a .wma file, a kind that is not read"]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn words_that_are_unclear_are_refused_with_the_choices() {
     let one = [("wake-word/{}.wav", 5), ("not-wake-word/{}.wav", 1)];
     assert_says(&complaint(&one, &["a", "b"]), &["holds one wake word (Mycroft Precise) but 2 were named: a, b"]);
     let mixed = [("positive/{}.wav", 5), ("positive/anna/{}.wav", 5), ("negative/{}.wav", 1)];
-    assert_says(&complaint(&mixed, &[]), &["holds loose WAV files (such as 0.wav) beside folders (such as anna)"]);
+    assert_says(&complaint(&mixed, &[]), &["holds loose sound files (such as 0.wav) beside folders (such as anna)"]);
 }
 
 #[test]
@@ -238,8 +238,8 @@ fn folders_elsewhere_join_the_other_speech_and_the_noise() {
     assert_eq!((inventory.negatives.len(), inventory.noises.len()), (5, 2));
 
     let complaint = |negatives: &[&str], noises: &[&str]| read_with(negatives, noises).unwrap_err().to_string();
-    assert_says(&complaint(&[], &["fans"]), &["no usable WAV files without the wake word", "negative"]);
-    assert_says(&complaint(&["radio", "nothing"], &[]), &["no WAV files in", "nothing"]);
+    assert_says(&complaint(&[], &["fans"]), &["no usable sound files without the wake word", "negative"]);
+    assert_says(&complaint(&["radio", "nothing"], &[]), &["no sound files in", "nothing"]);
     assert_says(&complaint(&["gone"], &[]), &["cannot read", "gone"]);
 }
 

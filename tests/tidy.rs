@@ -35,7 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wyoming", &["audio", "bundle", "detector", "names", "pipeline", "sockets", "units"]),
     ("daemon", &["audio", "bundle", "detector", "events", "metrics", "names", "pipeline", "units"]),
     ("control", &["audio", "daemon", "events", "metrics", "names", "serving", "sockets", "units"]),
-    ("dataset", &["audio", "features", "names", "parallel", "units"]),
+    ("dataset", &["audio", "features", "labels", "names", "parallel", "units"]),
     ("eval", &["dataset", "detector", "features", "model", "page", "parallel", "units"]),
     ("align", &["bundle", "dataset", "features", "names", "parallel", "units"]),
     (

@@ -7,6 +7,18 @@ use super::wav::WavSource;
 use super::{AudioError, AudioSource, ChannelChoice, Read};
 use crate::units::SampleRate;
 
+/// Endings of the names of sound files, as they are looked for in folders.
+pub const ENDINGS: [&str; 20] = [
+    "wav", "wave", "rf64", "bwf", "flac", "mp3", "ogg", "oga", "opus", "webm", "mka", "mkv", "m4a", "m4b", "mp4",
+    "mov", "aac", "aif", "aiff", "caf",
+];
+
+/// Whether the name of `path` ends like that of a sound file.
+pub fn has_sound_ending(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
+    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
+}
+
 /// A file, delivered at its own rate.
 pub enum FileSource {
     /// Plain samples.

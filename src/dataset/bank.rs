@@ -182,7 +182,7 @@ impl Bank {
         self.positives.retain(|clip| {
             let found = clip.variants[0].word.len() as u64 * hop;
             let median = medians[clip.word_idx];
-            let is_kept = found as f64 <= OVERLONG * median as f64;
+            let is_kept = clip.is_labelled || found as f64 <= OVERLONG * median as f64;
             if !is_kept {
                 let milliseconds = |samples| Milliseconds::from_samples(samples, rate).0;
                 let (found_ms, median_ms) = (milliseconds(found), milliseconds(median));

@@ -5,17 +5,19 @@ use std::path::Path;
 
 use super::endpoint::{SILENCE_DBFS, find_endpoints};
 use super::{PositiveFile, SkipReason, SkippedFile};
+use crate::audio::file::FileSource;
 use crate::audio::resample::at_model_rate;
-use crate::audio::wav::WavSource;
 use crate::audio::{AudioError, ChannelChoice, read_to_end};
 use crate::units::{SampleRate, decibels_to_amplitude};
 
 /// Less sound than this is no word, in milliseconds.
 const SHORTEST_SOUND_MS: u32 = 100;
+/// The same where a person has drawn the borders: a clap, a click.
+const SHORTEST_LABEL_MS: u32 = 20;
 
 /// Reads a file as mono samples at the model's rate.
 fn read_clip(path: &Path) -> Result<Vec<f32>, AudioError> {
-    let source = WavSource::open(path, ChannelChoice::Mix)?;
+    let source = FileSource::open(path, ChannelChoice::Mix)?;
     read_to_end(&mut *at_model_rate(Box::new(source))?)
 }
 
@@ -30,7 +32,7 @@ pub struct LoadedPositive {
 
 /// How long a file is by its header, in seconds; 0 where that cannot be told.
 pub fn duration_s(path: &Path) -> f64 {
-    WavSource::open(path, ChannelChoice::Mix).ok().and_then(|source| source.duration_s()).unwrap_or(0.0)
+    FileSource::open(path, ChannelChoice::Mix).ok().and_then(|source| source.duration_s()).unwrap_or(0.0)
 }
 
 /// The samples of a file with sound in it.
@@ -43,7 +45,7 @@ pub fn load_clip(path: &Path) -> Result<Vec<f32>, SkipReason> {
     if n_not_finite > 0 {
         return Err(SkipReason::NotFinite { n_samples: n_not_finite });
     }
-    check_length(samples.len())?;
+    check_length(samples.len(), SHORTEST_SOUND_MS)?;
     let peak = samples.iter().fold(0f32, |peak, sample| peak.max(sample.abs()));
     if peak < decibels_to_amplitude(SILENCE_DBFS) {
         return Err(SkipReason::Silent { threshold_dbfs: SILENCE_DBFS });
@@ -78,7 +80,7 @@ fn load_with_span(file: &PositiveFile) -> Result<LoadedPositive, SkipReason> {
         Some(span_s) => checked_span(span_s, samples.len())?,
         None => find_endpoints(&samples).map(|found| found.start..found.end).ok_or_else(silent)?,
     };
-    check_length(span.len())?;
+    check_length(span.len(), if file.is_labelled { SHORTEST_LABEL_MS } else { SHORTEST_SOUND_MS })?;
     if rms(&samples[span.clone()]) < decibels_to_amplitude(SILENCE_DBFS) {
         return Err(silent());
     }
@@ -108,10 +110,10 @@ fn unreadable(error: AudioError) -> SkipReason {
     SkipReason::Unreadable(message)
 }
 
-fn check_length(n_samples: usize) -> Result<(), SkipReason> {
+fn check_length(n_samples: usize, expected_ms: u32) -> Result<(), SkipReason> {
     let found_ms = (n_samples as u64 * 1000 / u64::from(SampleRate::MODEL.hz())) as u32;
-    if found_ms < SHORTEST_SOUND_MS {
-        return Err(SkipReason::TooShort { found_ms, expected_ms: SHORTEST_SOUND_MS });
+    if found_ms < expected_ms {
+        return Err(SkipReason::TooShort { found_ms, expected_ms });
     }
     Ok(())
 }

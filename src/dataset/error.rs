@@ -34,7 +34,7 @@ pub enum DatasetError {
         candidates: Vec<Layout>,
     },
     /// No recording of any wake word.
-    #[error("no WAV files of a wake word in {}; put recordings of the word there, at least {expected}", folder.display())]
+    #[error("no sound files of a wake word in {}; put recordings of the word there, at least {expected}", folder.display())]
     NoPositives {
         /// Where they belong.
         folder: PathBuf,
@@ -56,7 +56,7 @@ pub enum DatasetError {
         skipped: Vec<SkippedFile>,
     },
     /// Nothing that the model should stay silent on.
-    #[error("no usable WAV files without the wake word in {}; put speech, radio and household sound there, an hour or more: without them the model fires on everything{}", folder.display(), list_skipped(skipped))]
+    #[error("no usable sound files without the wake word in {}; put speech, radio and household sound there, an hour or more: without them the model fires on everything{}", folder.display(), list_skipped(skipped))]
     NoNegatives {
         /// Where they belong.
         folder: PathBuf,
@@ -64,7 +64,7 @@ pub enum DatasetError {
         skipped: Vec<SkippedFile>,
     },
     /// A folder that was to add recordings adds none.
-    #[error("no WAV files in {} or the folders below it; name a folder that holds recordings", folder.display())]
+    #[error("no sound files in {} or the folders below it; name a folder that holds recordings", folder.display())]
     NothingElsewhere {
         /// The folder that was given.
         folder: PathBuf,
@@ -108,7 +108,7 @@ pub enum DatasetError {
         words: Vec<String>,
     },
     /// Recordings lie both loose and in folders, so it is unclear whether a folder is a word or a speaker.
-    #[error("{} holds loose WAV files (such as {}) beside folders (such as {}); move the loose ones into a folder named after their word", folder.display(), file.display(), subfolder.display())]
+    #[error("{} holds loose sound files (such as {}) beside folders (such as {}); move the loose ones into a folder named after their word", folder.display(), file.display(), subfolder.display())]
     LooseAmongWords {
         /// The folder of positives.
         folder: PathBuf,
@@ -198,13 +198,13 @@ impl std::fmt::Display for SkippedFile {
 /// Why a file takes no part.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum SkipReason {
-    /// It is sound, but in a format that is not read here.
-    #[error("a .{extension} file; only WAV is read (ffmpeg -i in.{extension} -ar 16000 -ac 1 out.wav)")]
-    NotWav {
+    /// It is sound, but of a kind that is not read here.
+    #[error("a .{extension} file, a kind that is not read (ffmpeg -i in.{extension} out.flac)")]
+    UnreadKind {
         /// Of the file's name.
         extension: String,
     },
-    /// It is no WAV file, or a damaged one.
+    /// It is no sound file, or a damaged one.
     #[error("cannot be read: {0}")]
     Unreadable(String),
     /// A float WAV with NaN or infinite samples.

@@ -54,6 +54,8 @@ pub struct PositiveFile {
     pub speaker: Option<String>,
     /// Start and end of the word in seconds, if a manifest tells.
     pub span_s: Option<(f64, f64)>,
+    /// Whether that span is a label in a long recording: it is taken as it is, however short or long.
+    pub is_labelled: bool,
     /// Side of the split.
     pub part: Part,
     /// Where it comes from.
@@ -118,31 +120,78 @@ impl Inventory {
     /// The same with the recordings of `elsewhere` beside those of `root`.
     ///
     /// # Errors
-    /// As [`read`](Self::read); when a folder of `elsewhere` holds no WAV files.
+    /// As [`read`](Self::read); when a folder of `elsewhere` holds no sound files.
     pub fn read_with(root: &Path, words: &[String], elsewhere: &Elsewhere) -> Result<Self, DatasetError> {
         let layout = Layout::detect(root)?;
         let root = std::fs::canonicalize(root).map_err(|source| DatasetError::Io { path: root.into(), source })?;
-        let mut reader = Reader {
-            manifest: RecordingTable::find(&root)?,
-            inventory: Inventory {
-                root,
-                layout,
-                words: Vec::new(),
-                positives: Vec::new(),
-                negatives: Vec::new(),
-                noises: Vec::new(),
-                rooms: Vec::new(),
-                skipped: Vec::new(),
-            },
-        };
+        let mut reader =
+            Reader { manifest: RecordingTable::find(&root)?, inventory: Inventory::empty(root, layout, Vec::new()) };
         match layout {
             Layout::Precise => reader.precise(words)?,
             Layout::Coursera => reader.coursera(words)?,
             Layout::SpeechCommands => reader.speech_commands(words)?,
             Layout::NanoWakeWord => reader.nano_wake_word(words)?,
+            Layout::Labelled => {}
         }
         reader.elsewhere(elsewhere)?;
         reader.finish()
+    }
+
+    /// The recordings of `elsewhere` alone, to be joined by labelled recordings below `root`.
+    ///
+    /// # Errors
+    /// When a folder of `elsewhere` holds no sound files.
+    pub fn read_elsewhere(root: &Path, elsewhere: &Elsewhere) -> Result<Self, DatasetError> {
+        let inventory = Self::empty(root.into(), Layout::Labelled, Vec::new());
+        let mut reader = Reader { manifest: RecordingTable::default(), inventory };
+        reader.elsewhere(elsewhere)?;
+        Ok(reader.sorted())
+    }
+
+    /// One without any recordings.
+    pub(super) fn empty(root: PathBuf, layout: Layout, words: Vec<String>) -> Self {
+        Self {
+            root,
+            layout,
+            words,
+            positives: Vec::new(),
+            negatives: Vec::new(),
+            noises: Vec::new(),
+            rooms: Vec::new(),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// The same recordings with their words counted in `words`, which must have them all.
+    ///
+    /// # Panics
+    /// When a word is not in `words`.
+    pub fn with_words(mut self, words: &[String]) -> Self {
+        let place = |own: &String| words.iter().position(|word| same_word(word, own)).expect("words has them all");
+        let places: Vec<usize> = self.words.iter().map(place).collect();
+        self.positives.iter_mut().for_each(|file| file.word_idx = places[file.word_idx]);
+        self.words = words.to_vec();
+        self.sort();
+        self
+    }
+
+    /// Takes the recordings of `other`, too, which has the same words.
+    ///
+    /// # Panics
+    /// When it has others.
+    pub fn join(&mut self, other: Self) {
+        assert_eq!(self.words, other.words, "both were given the same words");
+        self.positives.extend(other.positives);
+        self.negatives.extend(other.negatives);
+        self.noises.extend(other.noises);
+        self.rooms.extend(other.rooms);
+        self.skipped.extend(other.skipped);
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.positives.sort_by(|a, b| (a.word_idx, &a.path).cmp(&(b.word_idx, &b.path)));
+        self.negatives.sort_by(|a, b| (&a.source, &a.path).cmp(&(&b.source, &b.path)));
     }
 
     /// The role (`word`, `negative`, `noise`, `room`), source and licence of every file.
@@ -166,6 +215,7 @@ impl Inventory {
     /// Where this layout keeps recordings of a word.
     pub fn positive_folder(&self, word_idx: usize) -> PathBuf {
         match self.layout {
+            Layout::Labelled => self.root.clone(),
             Layout::Precise => self.root.join("wake-word"),
             Layout::Coursera => self.root.join("activates"),
             Layout::SpeechCommands => self.root.join(&self.words[word_idx]),
@@ -179,6 +229,7 @@ impl Inventory {
     /// Where this layout keeps recordings without a wake word.
     pub fn negative_folder(&self) -> PathBuf {
         match self.layout {
+            Layout::Labelled => self.root.clone(),
             Layout::Precise => self.root.join("not-wake-word"),
             Layout::Coursera => self.root.join("negatives"),
             Layout::SpeechCommands => self.root.join("<another label>"),
@@ -233,7 +284,7 @@ impl Reader {
     fn nano_wake_word(&mut self, words: &[String]) -> Result<(), DatasetError> {
         let folder = self.inventory.root.join("positive");
         let (loose, word_folders) = (sounds_in(&folder)?, subfolders(&folder)?);
-        match (loose.wavs.first(), word_folders.first()) {
+        match (loose.sounds.first(), word_folders.first()) {
             (Some(file), Some(subfolder)) => {
                 return Err(DatasetError::LooseAmongWords {
                     file: file.file_name().map(PathBuf::from).unwrap_or_default(),
@@ -305,8 +356,8 @@ impl Reader {
             match word_idx {
                 Some(word_idx) => self.positives(folder, word_idx, part)?,
                 None => {
-                    let wavs = sounds_below(folder)?;
-                    self.negatives_from(folder, wavs, folder, part);
+                    let found = sounds_below(folder)?;
+                    self.negatives_from(folder, found, folder, part);
                 }
             }
         }
@@ -327,6 +378,7 @@ impl Reader {
                 word_idx,
                 speaker,
                 span_s: row.span_s,
+                is_labelled: false,
                 part,
                 provenance,
             });
@@ -405,11 +457,11 @@ impl Reader {
 
     fn keep_skipped(&mut self, found: Found) -> Vec<PathBuf> {
         self.inventory.skipped.extend(found.skipped);
-        found.wavs
+        found.sounds
     }
 
     fn finish(self) -> Result<Inventory, DatasetError> {
-        let mut inventory = self.inventory;
+        let inventory = &self.inventory;
         if inventory.positives.is_empty() {
             let folder =
                 if inventory.words.is_empty() { inventory.root.join("positive") } else { inventory.positive_folder(0) };
@@ -423,17 +475,22 @@ impl Reader {
                     folder: inventory.positive_folder(word_idx),
                     found,
                     expected: MIN_CLIPS_PER_WORD,
-                    skipped: inventory.skipped,
+                    skipped: inventory.skipped.clone(),
                 });
             }
         }
         if inventory.negatives.is_empty() {
-            return Err(DatasetError::NoNegatives { folder: inventory.negative_folder(), skipped: inventory.skipped });
+            let (folder, skipped) = (inventory.negative_folder(), inventory.skipped.clone());
+            return Err(DatasetError::NoNegatives { folder, skipped });
         }
+        Ok(self.sorted())
+    }
+
+    fn sorted(self) -> Inventory {
+        let mut inventory = self.inventory;
         forget_single_stems(&mut inventory);
-        inventory.positives.sort_by(|a, b| (a.word_idx, &a.path).cmp(&(b.word_idx, &b.path)));
-        inventory.negatives.sort_by(|a, b| (&a.source, &a.path).cmp(&(&b.source, &b.path)));
-        Ok(inventory)
+        inventory.sort();
+        inventory
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::DatasetError;
 use super::scan::{subfolders, visible_names};
 
-/// A folder layout, recognised by the names at its top level.
+/// A folder layout, recognised by the names at its top level, or long recordings with labels, which lie as they like.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// `wake-word/ not-wake-word/ test/{wake-word,not-wake-word}/`: one word.
@@ -16,10 +16,12 @@ pub enum Layout {
     SpeechCommands,
     /// `positive/ negative/ noise/ rir/`: one word, or a folder a word below `positive/`.
     NanoWakeWord,
+    /// Long recordings and files of labels that were named as such; never detected.
+    Labelled,
 }
 
 impl Layout {
-    /// Every layout, in the order they are described in messages.
+    /// Every layout that is detected, in the order they are described in messages.
     pub const ALL: [Layout; 4] = [Self::Precise, Self::Coursera, Self::SpeechCommands, Self::NanoWakeWord];
 
     /// Finds out which layout `root` has.
@@ -58,6 +60,7 @@ impl Layout {
             Self::Coursera => &["activates", "negatives", "backgrounds"],
             Self::SpeechCommands => &["_background_noise_", "validation_list.txt", "testing_list.txt"],
             Self::NanoWakeWord => &["positive", "negative"],
+            Self::Labelled => &[],
         }
     }
 
@@ -67,6 +70,7 @@ impl Layout {
             Self::Coursera => "activates/ negatives/ backgrounds/",
             Self::SpeechCommands => "<label>/ _background_noise_/ validation_list.txt testing_list.txt",
             Self::NanoWakeWord => "positive/ negative/ noise/ rir/",
+            Self::Labelled => "recordings with labels beside them",
         }
     }
 }
@@ -78,6 +82,7 @@ impl std::fmt::Display for Layout {
             Self::Coursera => "Coursera assignment",
             Self::SpeechCommands => "Speech Commands",
             Self::NanoWakeWord => "NanoWakeWord",
+            Self::Labelled => "labelled recordings",
         })
     }
 }

@@ -12,6 +12,8 @@ pub struct WordClip {
     pub path: PathBuf,
     /// Into [`super::Bank::words`].
     pub word_idx: usize,
+    /// Whether its span is a label, which is trusted whatever its length.
+    pub is_labelled: bool,
     /// The first one is the recording as it is.
     pub variants: Vec<WordVariant>,
 }

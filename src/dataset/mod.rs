@@ -6,6 +6,8 @@
 //! sounds add, so the [`Mixer`] places words, other speech and noise on top of each other without touching samples again;
 //! evaluation uses true mixtures of samples. A [`BatchStream`] compresses the mixtures to features on its own threads.
 //!
+//! Long recordings with labels become such recordings of words and others by being cut: [`LabelledRecordings`].
+//!
 //! Everything random comes from a seed: the same folder, configuration and seed give the same batches, whatever the
 //! number of threads.
 
@@ -21,6 +23,7 @@ mod error;
 mod frames;
 mod hard_negative;
 mod inventory;
+mod labelled;
 mod labels;
 mod late_reverberation;
 mod layout;
@@ -49,6 +52,7 @@ pub use error::{DatasetError, SkipReason, SkippedFile};
 pub use frames::Frames;
 pub use hard_negative::HardNegative;
 pub use inventory::{Elsewhere, Inventory, MIN_CLIPS_PER_WORD, NegativeFile, Part, PositiveFile, Provenance, RoomFile};
+pub use labelled::{CutRecordings, Holding, LabelledError, LabelledRecording, LabelledRecordings, Vocabulary};
 pub use labels::WordWindow;
 pub use layout::Layout;
 pub use mask::mask_bands;

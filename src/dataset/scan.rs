@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use super::{DatasetError, SkipReason, SkippedFile};
+use crate::audio::file::has_sound_ending;
 
-/// Sound formats that are not read; files with these endings are named as skipped, other files are no sound.
-const OTHER_SOUND: [&str; 12] =
-    ["aac", "aif", "aiff", "amr", "flac", "m4a", "mp3", "oga", "ogg", "opus", "webm", "wma"];
+/// Kinds of sound that are not read; files with these endings are named as skipped, other files are no sound.
+const UNREAD: [&str; 5] = ["amr", "ape", "wma", "wv", "3gp"];
 
-/// The WAV files below a folder, and the sound files that are not WAV.
+/// The sound files below a folder, and those of a kind that is not read.
 #[derive(Debug, Default)]
 pub(super) struct Found {
-    pub(super) wavs: Vec<PathBuf>,
+    pub(super) sounds: Vec<PathBuf>,
     pub(super) skipped: Vec<SkippedFile>,
 }
 
@@ -41,15 +41,15 @@ pub(super) fn sounds_in(folder: &Path) -> Result<Found, DatasetError> {
     Ok(found)
 }
 
-/// WAV files in `folder` and every folder below it, sorted; none if `folder` does not exist.
+/// Sound files in `folder` and every folder below it, sorted; none if `folder` does not exist.
 ///
 /// # Errors
 /// When a folder cannot be read.
 pub fn sounds(folder: &Path) -> Result<Vec<PathBuf>, DatasetError> {
-    Ok(sounds_below(folder)?.wavs)
+    Ok(sounds_below(folder)?.sounds)
 }
 
-/// Sound files in `folder` and every folder below it.
+/// The same with what is not read.
 pub(super) fn sounds_below(folder: &Path) -> Result<Found, DatasetError> {
     let mut found = Found::default();
     if folder.is_dir() {
@@ -67,10 +67,10 @@ fn collect(folder: &Path, with_subfolders: bool, found: &mut Found) -> Result<()
             continue;
         }
         let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default();
-        if extension == "wav" || extension == "wave" {
-            found.wavs.push(path);
-        } else if OTHER_SOUND.contains(&extension.as_str()) {
-            found.skipped.push(SkippedFile { path, reason: SkipReason::NotWav { extension } });
+        if has_sound_ending(&path) {
+            found.sounds.push(path);
+        } else if UNREAD.contains(&extension.as_str()) {
+            found.skipped.push(SkippedFile { path, reason: SkipReason::UnreadKind { extension } });
         }
     }
     Ok(())

@@ -28,6 +28,11 @@ impl Inventory {
     /// # Errors
     /// When a side is left without recordings of a word or without negatives.
     pub fn split(&self, fraction: f64, seed: u64) -> Result<Split, DatasetError> {
+        self.divide(fraction, seed).checked()
+    }
+
+    /// The same, whatever a side is left without.
+    pub fn divide(&self, fraction: f64, seed: u64) -> Split {
         split_by_speaker(self, fraction, seed)
     }
 
@@ -37,6 +42,11 @@ impl Inventory {
     /// # Errors
     /// When a side is left without negatives.
     pub fn split_others(&self, fraction: f64, seed: u64) -> Result<Split, DatasetError> {
+        self.divide_others(fraction, seed).checked()
+    }
+
+    /// The same, whatever a side is left without.
+    pub fn divide_others(&self, fraction: f64, seed: u64) -> Split {
         let mut rng = Pcg64Mcg::seed_from_u64(seed);
         let (none, files) = (HashSet::new(), [&self.negatives, &self.noises]);
         let [negatives, noises] =
@@ -50,7 +60,7 @@ impl Inventory {
             noises: pick(&self.noises, &noises, side),
             ..self.clone()
         };
-        let split = Split {
+        Split {
             training: side(Side::Train, &|file| file.part == Part::Open),
             validation: side(Side::Validation, &|file| match file.part {
                 Part::Open => !has_official(file.word_idx),
@@ -58,14 +68,33 @@ impl Inventory {
                 Part::Testing => false,
             }),
             notes: Vec::new(),
-        };
-        refuse_empty("training", &split.training)?;
-        refuse_empty("validation", &split.validation)?;
-        Ok(split)
+        }
     }
 }
 
-fn split_by_speaker(inventory: &Inventory, fraction: f64, seed: u64) -> Result<Split, DatasetError> {
+impl Split {
+    /// Itself, if there is enough on both sides.
+    ///
+    /// # Errors
+    /// When a side is left without recordings of a word or without negatives.
+    pub fn checked(self) -> Result<Self, DatasetError> {
+        refuse_empty("training", &self.training)?;
+        refuse_empty("validation", &self.validation)?;
+        Ok(self)
+    }
+
+    /// Takes both sides of `other`, too, which has the same words.
+    ///
+    /// # Panics
+    /// When it has others.
+    pub fn join(&mut self, other: Self) {
+        self.training.join(other.training);
+        self.validation.join(other.validation);
+        self.notes.extend(other.notes);
+    }
+}
+
+fn split_by_speaker(inventory: &Inventory, fraction: f64, seed: u64) -> Split {
     let mut rng = Pcg64Mcg::seed_from_u64(seed);
     let mut notes = Vec::new();
 
@@ -104,10 +133,7 @@ fn split_by_speaker(inventory: &Inventory, fraction: f64, seed: u64) -> Result<S
         noises: pick(&inventory.noises, &noises, side),
         ..inventory.clone()
     };
-    let split = Split { training: side(Side::Train), validation: side(Side::Validation), notes };
-    refuse_empty("training", &split.training)?;
-    refuse_empty("validation", &split.validation)?;
-    Ok(split)
+    Split { training: side(Side::Train), validation: side(Side::Validation), notes }
 }
 
 fn other_recordings(files: &[super::NegativeFile]) -> Vec<Recording<'_>> {

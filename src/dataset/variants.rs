@@ -58,7 +58,7 @@ impl<'a> VariantMaker<'a> {
             }
             variants.push(self.word_variant(clip, word));
         }
-        Ok(WordClip { path: file.path.clone(), word_idx: file.word_idx, variants })
+        Ok(WordClip { path: file.path.clone(), word_idx: file.word_idx, is_labelled: file.is_labelled, variants })
     }
 
     fn word_variant(&mut self, mut clip: Vec<f32>, word: Range<usize>) -> WordVariant {

@@ -3,11 +3,7 @@
 use std::io::BufRead;
 use std::path::{Component, Path, PathBuf};
 
-/// Endings of the names of sound files, as they are looked for in folders.
-const ENDINGS: [&str; 20] = [
-    "wav", "wave", "rf64", "bwf", "flac", "mp3", "ogg", "oga", "opus", "webm", "mka", "mkv", "m4a", "m4b", "mp4",
-    "mov", "aac", "aif", "aiff", "caf",
-];
+use crate::audio::file::{ENDINGS, has_sound_ending};
 
 /// A file to label.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,17 +102,12 @@ fn in_folder(folder: &Path) -> Result<Vec<Recording>, InputsError> {
             source: error.into(),
         })?;
         let is_hidden = entry.depth() > 0 && entry.file_name().as_encoded_bytes().starts_with(b".");
-        if entry.file_type().is_file() && !is_hidden && is_sound(entry.path()) {
+        if entry.file_type().is_file() && !is_hidden && has_sound_ending(entry.path()) {
             let place = entry.path().strip_prefix(folder).unwrap_or(entry.path()).to_owned();
             found.push(Recording { path: entry.into_path(), place });
         }
     }
     if found.is_empty() { Err(InputsError::NoSound { path: folder.to_owned() }) } else { Ok(found) }
-}
-
-fn is_sound(path: &Path) -> bool {
-    let ending = path.extension().and_then(|ending| ending.to_str()).map(str::to_ascii_lowercase);
-    ending.is_some_and(|ending| ENDINGS.contains(&ending.as_str()))
 }
 
 /// A name with the signs of a pattern that is no file's own.

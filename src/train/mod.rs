@@ -49,7 +49,7 @@ pub use learner::{Diverged, Learner, LearnerStep};
 pub use loss::{LossConfig, LossKind};
 pub use request::{Adaptation, TrainRequest};
 pub use run::{StepReport, TrainObserver, Trained, ValidationReport, train};
-pub use sides::{Folders, Sides};
+pub use sides::{Folders, LabelledFolders, Sides};
 pub use teacher::Teacher;
 pub use truncation::TruncationConfig;
 pub use validation::{TestRecording, ValidationSet};

@@ -36,6 +36,8 @@ mod streams;
 mod teacher;
 #[cfg(feature = "train")]
 mod train;
+#[cfg(feature = "train")]
+mod train_labels;
 
 use std::path::Path;
 use std::process::Command;

@@ -115,7 +115,8 @@ pub(super) fn run(args: &CompareArgs, context: &Context) -> Result<Outcome> {
         signal_hook::flag::register(signal, cancelled.clone())?;
     }
     let folders = Folders {
-        data: args.data.clone(),
+        data: Some(args.data.clone()),
+        labelled: None,
         validation: args.validation.clone(),
         elsewhere: Elsewhere { negatives: args.negatives.clone(), noises: args.noise.clone() },
     };

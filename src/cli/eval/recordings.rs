@@ -76,7 +76,7 @@ fn nothing_but(root: &Path, words: Vec<String>) -> Inventory {
     }
 }
 
-/// The WAV files below `folder` that have labels beside them; the others are named in the log.
+/// The sound files below `folder` that have labels beside them; the others are named in the log.
 fn read_labelled(folder: &Path, words: &[String], is_asked: &dyn Fn(&str) -> bool) -> Result<Vec<Recording>> {
     let mut recordings = Vec::new();
     for path in sounds(folder)? {

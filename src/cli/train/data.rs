@@ -1,20 +1,26 @@
 //! The recordings of a training, as arguments, and in words.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::Args;
 
 use crate::cli::progress;
 use crate::dataset::{Elsewhere, Inventory, SkippedFile};
-use crate::train::{Folders, TrainConfig, ValidationSet};
+use crate::train::{Folders, LabelledFolders, TrainConfig, ValidationSet};
 
 /// Where the recordings are.
 #[derive(Args)]
 pub(super) struct DataArgs {
-    /// Folder with the recordings
-    data: PathBuf,
+    /// Folder with clips
+    #[arg(required_unless_present = "labels")]
+    data: Option<PathBuf>,
+    /// Long recordings with labels, beside DATA or instead of it: a folder with both, at any depth, or a file of labels (Audacity .labels.txt or
+    /// .txt, .TextGrid, .rttm, .vtt, .jsonl, .csv). What is labelled with a word teaches the word, the rest of the recordings what is none
+    /// (repeatable)
+    #[arg(long, value_name = "PATH")]
+    labels: Vec<PathBuf>,
     /// Folder of the same layout to validate on [default: speakers held out of DATA]
     #[arg(long, value_name = "DIR")]
     validation: Option<PathBuf>,
@@ -27,9 +33,13 @@ pub(super) struct DataArgs {
 }
 
 impl DataArgs {
-    pub(super) fn folders(&self) -> Folders {
+    /// `out` is where the model will be: beside it there is room for pieces of long recordings.
+    pub(super) fn folders(&self, out: &Path) -> Folders {
+        let scratch = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let labelled = LabelledFolders { paths: self.labels.clone(), scratch: scratch.to_owned() };
         Folders {
             data: self.data.clone(),
+            labelled: (!self.labels.is_empty()).then_some(labelled),
             validation: self.validation.clone(),
             elsewhere: Elsewhere { negatives: self.negatives.clone(), noises: self.noise.clone() },
         }

@@ -31,6 +31,8 @@ use observer::Observer;
   tripword train my-word --out models/my-word --from six-words --negatives radio --negatives talks
                                                                from 5 to 50 clips of your own, in minutes
   tripword train data/train --validation data/dev --out six-words --set train.n_steps=20000
+  tripword train --labels talks --word hey_house --out models/hey-house
+                                                               from long recordings with labels of Audacity or Praat beside them
   tripword train my-word --out models/my-word --resume         after an interruption
   tripword train my-word --out models/my-word --report my-word.html
                                                                a page to watch: loss, misses, gradients, gates
@@ -43,6 +45,10 @@ The folder is laid out in one of four ways, and train says which it saw:
 Speakers are told apart by folders or file names (anna-01.wav, anna-02.wav), or by a manifest.tsv with the columns path and
 speaker; whole speakers are held out for validation.
 
+With --labels each span that a person, or tripword label, has labelled is a recording of its word, with exactly that beginning and end; all that
+is half a second and more away from any is other sound, labels of other texts included. A recording with an empty file of labels has no word in it.
+Whole recordings are held out for validation; where there is one only, its last part.
+
 With --from a trained model learns new words: it keeps what it knows of speech, learns from all of the clips, and measures how
 many it would miss by trainings with a third and two thirds of them. Its settings are those of [train.adapt].")]
 pub(super) struct TrainArgs {
@@ -51,7 +57,7 @@ pub(super) struct TrainArgs {
     /// Model folder to make
     #[arg(short, long, value_name = "DIR")]
     out: PathBuf,
-    /// Word to train; repeat for several [default: all words of the folder]
+    /// Word to train; repeat for several [default: all words of the folder, all texts of the labels]
     #[arg(short, long, value_name = "WORD")]
     word: Vec<String>,
     /// Name or folder of a trained model to begin with: for words of which there are few clips
@@ -127,8 +133,8 @@ pub(super) fn run(args: &TrainArgs, mut context: Context) -> Result<Outcome> {
     }
 
     let is_adapting = base.is_some();
-    let sides = Sides::read(&args.recordings.folders(), &args.word, &config, is_adapting)?;
-    let Sides { training, validation, tested_on, notes } = &sides;
+    let sides = Sides::read(&args.recordings.folders(&args.out), &args.word, &config, is_adapting)?;
+    let Sides { training, validation, tested_on, notes, .. } = &sides;
     let mut notes = notes.clone();
     for note in &notes {
         tracing::warn!("{note}");
