@@ -436,7 +436,7 @@
     for (const [top, height] of panels) context.fillRect(left, top, inner, height);
 
     // Times.
-    const step = timeStep(((view.to - view.from) * 90) / inner);
+    const step = timeStep(((view.to - view.from) * 72) / inner);
     const n_decimals = step < 0.1 ? 2 : step < 1 ? 1 : 0;
     context.textAlign = "center";
     for (let i = Math.ceil(view.from / step - 1e-6); i * step <= view.to + 1e-6; i++) {
