@@ -82,7 +82,7 @@ impl PictureBuilder {
             }
             self.n_samples += part.len() as u64;
             rest = later;
-            if self.n_samples % self.hop == 0 && self.kept.contains(&(self.n_samples - self.hop)) {
+            if self.n_samples.is_multiple_of(self.hop) && self.kept.contains(&(self.n_samples - self.hop)) {
                 self.waveform.push(std::mem::take(&mut self.reach).into_iter().map(f32::sqrt));
             }
         }

@@ -9,8 +9,9 @@ const ENDS: [f32; 2] = [0.02, 0.9995];
 /// From 0 at the bottom to 1 at the top, in proportion to the logarithm of the odds.
 pub fn score_place(score: f32) -> f32 {
     let [low, high] = ENDS.map(log_odds);
-    // A NaN lies at the bottom.
-    (log_odds(score.max(ENDS[0]).min(ENDS[1])) - low) / (high - low)
+    // A NaN is not above the bottom.
+    let within = if score > ENDS[0] { score.min(ENDS[1]) } else { ENDS[0] };
+    (log_odds(within) - low) / (high - low)
 }
 
 fn log_odds(score: f32) -> f32 {

@@ -78,6 +78,7 @@
   const view = { from: 0, to: Math.max(duration, SHORTEST_VIEW_S) };
   const whole = { ...view };
   let playing = null;
+  let isFocusToFollow = false;
 
   function clock(seconds, n_decimals = 3) {
     // What rounds up to a minute is one.
@@ -224,7 +225,10 @@
       const isWhole = view.to - view.from >= whole.to - 1e-6;
       idx = direction > 0 ? detections.findIndex(one => isWhole || one.time >= middle) : detections.findLastIndex(one => isWhole || one.time <= middle);
     }
-    if (idx >= 0 && idx < detections.length) choose(detections[idx], true);
+    if (idx < 0 || idx >= detections.length) return;
+    // Who goes by keys from region to region stays on one.
+    isFocusToFollow = Boolean(document.activeElement && document.activeElement.closest("#regions"));
+    choose(detections[idx], true);
   }
 
   const clipAudio = $("clip"), recording = $("recording");
@@ -432,7 +436,7 @@
     for (const [top, height] of panels) context.fillRect(left, top, inner, height);
 
     // Times.
-    const step = timeStep(((view.to - view.from) * 90) / inner);
+    const step = timeStep(((view.to - view.from) * 72) / inner);
     const n_decimals = step < 0.1 ? 2 : step < 1 ? 1 : 0;
     context.textAlign = "center";
     for (let i = Math.ceil(view.from / step - 1e-6); i * step <= view.to + 1e-6; i++) {
@@ -571,7 +575,8 @@
         const text = `${words[one.word_idx].name}, score ${one.score.toFixed(3)}, ${clock(one.start)} to ${clock(one.end)}`;
         button.title = text;
         button.setAttribute("aria-label", `${text}: play`);
-        button.addEventListener("click", () => choose(one, true));
+        // By a key, what plays is stopped.
+        button.addEventListener("click", event => { if (!event.detail && playing && one === chosen) stop(); else choose(one, true); });
         button.addEventListener("focus", () => { if (one.end < view.from || one.start > view.to) choose(one, false); });
         buttons.set(one.key, button);
       }
@@ -582,6 +587,10 @@
       const from = Math.max(x(one.start), left), to = Math.min(x(one.end), left + width);
       Object.assign(button.style, { left: `${from}px`, width: `${Math.max(2, to - from)}px`, top: `${FLAGS}px`, height: `${lane(one.word_idx).bottom - FLAGS}px` });
       button.setAttribute("aria-pressed", one === chosen);
+      if (isFocusToFollow && one === chosen) {
+        isFocusToFollow = false;
+        button.focus({ preventScroll: true });
+      }
     }
   }
 

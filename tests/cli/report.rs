@@ -1,5 +1,7 @@
 //! `tripword label --report`
 
+use std::path::PathBuf;
+
 use super::*;
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo.wav");
