@@ -66,7 +66,10 @@ impl RecordingEntry {
             modified: modified.map(in_microseconds),
             labelled_at: in_microseconds(Timestamp::now()),
             setup: setup.clone(),
-            result: heard.as_ref().map(HeardRecording::clone).map_err(|error| with_causes(error)),
+            result: match heard {
+                Ok(heard) => Ok(heard.clone()),
+                Err(error) => Err(with_causes(error)),
+            },
         }
     }
 

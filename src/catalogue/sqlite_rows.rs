@@ -128,7 +128,7 @@ pub(super) fn select(
         "SELECT id, status, error, warnings, size_bytes, modified, n_channels, sample_rate_hz, labelled_at, setup_id \
          FROM recordings WHERE path = ?1",
     )?;
-    let Some(row) = query.query_row([path], |row| RecordingRow::read(row)).optional()? else { return Ok(None) };
+    let Some(row) = query.query_row([path], RecordingRow::read).optional()? else { return Ok(None) };
     let Some((_, setup)) = setups.0.iter().find(|(id, _)| *id == row.setup_id) else {
         return Ok(Some(Err("there is nothing on the model that heard it".into())));
     };
