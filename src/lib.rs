@@ -44,7 +44,7 @@
 //! | [`events`] | the wake event and where it goes: a thread and a queue for each output | `audio`, `bundle`, `detector`, `files`, `metrics`, `sockets` |
 //! | [`systemd`] | what the service manager is told: ready, alive, what it does | `events` |
 //! | [`picture`] | a track as people look at it: waveform, mel spectrogram, scores; as PNG and SVG | `page`, `pipeline` |
-//! | [`report`] | a track as a page to look at, listen to and try thresholds on | `audio`, `detector`, `events`, `page`, `picture`, `pipeline` |
+//! | [`report`] | a track as a page to look at, listen to and try thresholds on | `audio`, `detector`, `events`, `features`, `page`, `picture`, `pipeline` |
 //! | [`label`] | one file through the signal path | `audio`, `pipeline`, `events`, `labels`, `report`, `tables` |
 //! | [`explain`] | which part of the decision rule decided at a moment of a recording, and how good its sound is | `label`, `detector` |
 //! | [`catalogue`] | what was found in an archive, as SQLite or Parquet | `label`, `tables` |

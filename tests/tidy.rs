@@ -27,7 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("events", &["audio", "bundle", "detector", "files", "metrics", "sockets", "units"]),
     ("systemd", &["events"]),
     ("picture", &["bundle", "features", "page", "pipeline", "units"]),
-    ("report", &["audio", "bundle", "detector", "events", "page", "picture", "pipeline", "units"]),
+    ("report", &["audio", "bundle", "detector", "events", "features", "page", "picture", "pipeline", "units"]),
     ("label", &["audio", "bundle", "detector", "events", "files", "labels", "pipeline", "report", "tables", "units"]),
     ("explain", &["audio", "bundle", "detector", "events", "label", "pipeline", "units"]),
     ("catalogue", &["bundle", "events", "label", "tables", "units"]),
