@@ -263,6 +263,13 @@ fn what_cannot_be_learned_from_is_named() {
     let text = folder.path().join("talk.txt");
     std::fs::write(&text, "1.0\t2.0\tbeep\n3.0\t2.0\tbeep\n").unwrap();
     assert_says(&complaint(folder.path()), &["talk.txt, line 2", "ends before it starts"]);
+    let late = Label { start_s: 99.5, end_s: 100.5, text: "beep".into(), score: None };
+    let of_label = [labels(&spans, "beep"), vec![late]].concat();
+    std::fs::write(&text, LabelFormat::Audacity.write("talk", 100.0, &of_label)).unwrap();
+    let scratch = tempfile::tempdir().unwrap();
+    let own = cut(std::slice::from_ref(&text), Holding::Nothing, scratch.path());
+    let last = load_positive(own.split.training.positives.last().unwrap()).unwrap();
+    assert_eq!((last.samples.len() - last.span.start, last.span.end), (RATE / 2, last.samples.len()));
     let beyond =
         [labels(&spans, "beep"), vec![Label { start_s: 99.5, end_s: 101.25, text: "beep".into(), score: None }]]
             .concat();

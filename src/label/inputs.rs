@@ -148,7 +148,7 @@ mod tests {
         let found = recordings(&[folder.path().to_owned()], &mut &b""[..]).unwrap();
         assert_eq!(names(&found), ["a.flac", "b.WAV", "sub/c.opus"]);
         let pattern = folder.path().join("**/*.opus");
-        let found = recordings(&[pattern.clone()], &mut &b""[..]).unwrap();
+        let found = recordings(std::slice::from_ref(&pattern), &mut &b""[..]).unwrap();
         assert_eq!((found.len(), names(&found)), (1, vec!["c.opus".to_owned()]));
         let nothing = folder.path().join("*.mp3");
         assert!(matches!(recordings(&[nothing], &mut &b""[..]), Err(InputsError::NoMatch { .. })));

@@ -52,7 +52,9 @@ fn a_model_is_trained_from_labels_and_its_labels_train_the_next_one() {
             "--set",
             "train.target_false_accepts_per_hour=20",
         ]);
-        paths.iter().for_each(|path| drop(command.arg("--labels").arg(path)));
+        for path in paths {
+            command.arg("--labels").arg(path);
+        }
         run(small(&mut command))
     };
     let ran = train(&model, &[&talks]);

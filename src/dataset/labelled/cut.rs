@@ -21,9 +21,9 @@ const CHUNK_SAMPLES: usize = 16_384;
 const OTHER_MOST: u64 = 60 * 16_000;
 /// Shortest piece without a word, in samples: less than a second teaches little.
 const OTHER_LEAST: u64 = 16_000;
-/// A label may end so much after the recording does, in samples: 100 ms. Programs that decode the same file disagree by what an
-/// encoder adds at its ends.
-const BEYOND_END_MOST: u64 = 1_600;
+/// A label may end so much after the recording does, in samples: 800 ms. `tripword label` hears 640 ms of silence after the end, and may place
+/// the end of a last word there; and programs that decode the same file disagree by what an encoder adds at its ends.
+const BEYOND_END_MOST: u64 = 12_800;
 
 /// A piece that was written.
 #[derive(Debug, Clone, PartialEq)]

@@ -287,7 +287,10 @@ mod tests {
             let span = second * 16_000..second * 16_000 + 8_000;
             PlannedWord { word_idx, span: span.clone(), piece: span }
         };
-        let plan = |words: &&[(usize, u64)]| Plan { words: words.iter().map(word).collect(), other: vec![0..u64::MAX] };
+        let plan = |words: &&[(usize, u64)]| Plan {
+            words: words.iter().map(word).collect(),
+            other: std::iter::once(0..u64::MAX).collect(),
+        };
         ((0..words.len()).map(recording).collect(), words.iter().map(plan).collect())
     }
 

@@ -13,6 +13,9 @@ use crate::names::same_word;
 /// Times that are nearer than this are the same, in seconds: WebVTT rounds to milliseconds.
 const SAME_TIME_S: f64 = 0.001;
 
+/// A recording, and the channel of it that is meant, counted from 0; none: the mean of all.
+type Heard = (PathBuf, Option<u16>);
+
 /// Labels of one recording out of one file.
 struct LabelSet {
     path: PathBuf,
@@ -53,11 +56,11 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<LabelledRecordings, LabelledErro
         }
     }
     let mut notes = Vec::new();
-    let mut sets: BTreeMap<(PathBuf, Option<u16>), Vec<LabelSet>> = BTreeMap::new();
+    let mut sets: BTreeMap<Heard, Vec<LabelSet>> = BTreeMap::new();
     for (path, is_named) in &lying.labels {
-        for (recording, channel, labels) in lying.read(path, *is_named, &mut notes)? {
+        for (heard, labels) in lying.read(path, *is_named, &mut notes)? {
             let set = LabelSet { path: path.clone(), labels, is_named: *is_named };
-            sets.entry((recording, channel)).or_default().push(set);
+            sets.entry(heard).or_default().push(set);
         }
     }
     if sets.is_empty() {
@@ -68,7 +71,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Result<LabelledRecordings, LabelledErro
     }
     let labelled: BTreeSet<&PathBuf> = sets.keys().map(|(recording, _)| recording).collect();
     notes.extend(note_unlabelled(&lying.listed.iter().filter(|path| !labelled.contains(path)).collect::<Vec<_>>()));
-    let recordings = sets.into_iter().map(|((path, channel), sets)| one_set(path, channel, sets));
+    let recordings = sets.into_iter().map(|(heard, sets)| one_set(heard, sets));
     let recordings = recordings.collect::<Result<_, _>>()?;
     Ok(LabelledRecordings { root: root.unwrap_or_default(), recordings, notes })
 }
@@ -121,7 +124,7 @@ impl Lying {
         path: &Path,
         is_named: bool,
         notes: &mut Vec<String>,
-    ) -> Result<Vec<(PathBuf, Option<u16>, Vec<Label>)>, LabelledError> {
+    ) -> Result<Vec<(Heard, Vec<Label>)>, LabelledError> {
         let folder = path.parent().unwrap_or(path);
         let Some((format, stem)) = LabelFormat::of_path(path) else { return Ok(Vec::new()) };
         let is_of_recording = !matches!(self.recordings.meant(&stem, folder), Meant::Nothing);
@@ -139,8 +142,8 @@ impl Lying {
         for RecordingLabels { recording, labels } in read {
             let name = recording.unwrap_or_else(|| stem.clone());
             match self.recordings.meant(&name, folder) {
-                Meant::One(recording, ChannelChoice::Mix) => found.push((recording, None, labels)),
-                Meant::One(recording, ChannelChoice::One(channel)) => found.push((recording, Some(channel), labels)),
+                Meant::One(recording, ChannelChoice::Mix) => found.push(((recording, None), labels)),
+                Meant::One(recording, ChannelChoice::One(channel)) => found.push(((recording, Some(channel)), labels)),
                 Meant::Several(first, second) => {
                     let labels = path.to_owned();
                     return Err(LabelledError::AmbiguousRecording { labels, recording: name, first, second });
@@ -165,7 +168,7 @@ fn is_common(format: LabelFormat) -> bool {
 }
 
 /// The labels of a recording, if all files of them agree or one of them was named itself.
-fn one_set(path: PathBuf, channel: Option<u16>, mut sets: Vec<LabelSet>) -> Result<LabelledRecording, LabelledError> {
+fn one_set((path, channel): Heard, mut sets: Vec<LabelSet>) -> Result<LabelledRecording, LabelledError> {
     if sets.iter().any(|set| set.is_named) {
         sets.retain(|set| set.is_named);
     }
