@@ -16,8 +16,11 @@ use tripword::units::Milliseconds;
 const MARGIN: Milliseconds = Milliseconds(800);
 const ALL: Holding = Holding::All { fraction: 0.25, seed: 1 };
 
+/// A recording's samples, and where the tones are in it.
+type Made = (Vec<f32>, Vec<Range<usize>>);
+
 /// A recording of 100 s: hiss, with tones at places that are no whole milliseconds.
-fn recording(seed: usize) -> (Vec<f32>, Vec<Range<usize>>) {
+fn recording(seed: usize) -> Made {
     let mut samples: Vec<f32> = noise(100 * RATE, seed as u32 + 7).into_iter().map(|sample| 0.01 * sample).collect();
     let mut spans = Vec::new();
     for i in 0..6 {
@@ -48,7 +51,7 @@ fn write_labels(recording: &Path, format: LabelFormat, labels: &[Label]) -> Path
 }
 
 /// Recordings `r0` to `r4` with labels in four formats, the last with none in it; their spans.
-fn folder() -> (tempfile::TempDir, Vec<(Vec<f32>, Vec<Range<usize>>)>) {
+fn folder() -> (tempfile::TempDir, Vec<Made>) {
     let folder = tempfile::tempdir().unwrap();
     let formats =
         [LabelFormat::Audacity, LabelFormat::TextGrid, LabelFormat::Rttm, LabelFormat::Csv, LabelFormat::Audacity];
