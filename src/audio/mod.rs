@@ -2,7 +2,7 @@
 //!
 //! A source delivers **mono** `f32` samples, full scale 1.0, at the model's rate once it has passed [`resample::at_model_rate`].
 //! A sample's place in the stream is its count since the stream began, so a file and a microphone tell the same time.
-//! Outside world enters here by three doors: [`capture`] (hardware), [`file`] (files: [`wav`], and [`decoded`] for all others), [`pcm`]
+//! Outside world enters here by three doors: [`capture`] (hardware), [`mod@file`] (files: [`wav`], and [`decoded`] for all others), [`pcm`]
 //! (standard input). [`supervised`] makes one stream of many captures.
 //!
 //! Samples are passed on as they are found: values that are not finite or far beyond full scale are the feature stage's to judge, or

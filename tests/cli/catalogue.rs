@@ -260,7 +260,7 @@ fn a_run_that_is_killed_leaves_a_valid_catalogue() {
     let begun = std::time::Instant::now();
     while n_recordings().unwrap_or(0) < 3 {
         assert!(begun.elapsed().as_secs() < 60, "a recording is stored as soon as it was heard");
-        std::thread::sleep(std::time::Duration::from_millis(2));
+        std::thread::park_timeout(std::time::Duration::from_millis(2));
     }
     killed.kill().unwrap();
     assert!(!killed.wait().unwrap().success(), "it was killed in the middle");
