@@ -160,7 +160,7 @@ fn two_hours_of_audio_fit_in_little_memory() {
     eprintln!("label {label_mb:.1} MB, with a page {report_mb:.1} MB, listen {listen_mb:.1} MB");
     assert!(report_mb > label_mb && report_mb < 80.0, "label --report took {report_mb:.1} MB");
     assert!(label_mb > 1.0 && label_mb < 60.0, "label took {label_mb:.1} MB");
-    // A program with debug assertions is itself larger by 3.2 MB: 28.1 in the place of 24.9.
-    let listen_limit_mb = if cfg!(debug_assertions) { 29.0 } else { 25.0 };
+    // 19 of the 27 MB are pages of the program itself, 5.3 of them the model. One with debug assertions is larger by 3.5.
+    let listen_limit_mb = if cfg!(debug_assertions) { 32.0 } else { 28.0 };
     assert!(listen_mb > 1.0 && listen_mb < listen_limit_mb, "listen took {listen_mb:.1} MB");
 }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::whole_chunks::WholeChunks;
 use super::{HeardTrack, LabelError, Observer, Track};
 use crate::audio::file::FileSource;
 use crate::audio::resample::Resampled;
@@ -32,7 +33,7 @@ pub fn hear(
     let file = track.recording.path.as_path();
     let manifest = &bundle.manifest;
     let name = file.display().to_string();
-    let mut source = Resampled::new(source, SampleRate::MODEL)?;
+    let mut source = WholeChunks::new(Resampled::new(source, SampleRate::MODEL)?);
     let mut events = Vec::new();
     let audience = Audience { observers: RefCell::new(observers), result: RefCell::new(Ok(())) };
     let mut feature_stage = FeatureStage::new(manifest);
@@ -82,8 +83,8 @@ pub fn hear(
         }
     }
     on_progress(n_untold);
-    let n_unusable = source.n_unusable_samples() + feature_stage.n_unusable_samples();
-    let mut warnings = source.source().warnings();
+    let n_unusable = source.source().n_unusable_samples() + feature_stage.n_unusable_samples();
+    let mut warnings = source.source().source().warnings();
     if n_unusable > 0 {
         warnings.push(format!(
             "{n_unusable} samples are NaN, infinite or far beyond full scale; silence or the limit stood in for them"

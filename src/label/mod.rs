@@ -16,6 +16,7 @@ mod report_page;
 mod scores;
 mod shard;
 mod track;
+mod whole_chunks;
 
 pub use clips::ClipOutput;
 pub use error::LabelError;
