@@ -1,19 +1,25 @@
-//! Files of every kind, made by ffmpeg: the same sound at the same place.
+//! Files of every kind, made by ffmpeg and sox: the same sound at the same place.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use tripword::audio::file::FileSource;
-use tripword::audio::{AudioError, AudioSource, ChannelChoice, read_to_end};
+use tripword::audio::{AudioError, AudioSource, ChannelChoice, Read, read_to_end};
 
 const RATE: u32 = 44_100;
 
 /// Whether ffmpeg is there; a missing one is said aloud.
 fn has_ffmpeg() -> bool {
-    let found = Command::new("ffmpeg").arg("-version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    has("ffmpeg", "-version")
+}
+
+fn has(program: &str, version: &str) -> bool {
+    let found = Command::new(program).arg(version).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let is_there = found.is_ok_and(|status| status.success());
     if !is_there {
-        eprintln!("SKIPPED: there is no ffmpeg to make files with");
+        eprintln!("SKIPPED: there is no {program} to make files with");
     }
     is_there
 }
@@ -139,6 +145,44 @@ fn what_a_codec_changes_stays_in_its_place() {
 }
 
 #[test]
+fn what_sox_writes_is_the_same_sound() {
+    if !has("sox", "--version") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let original = sound(folder.path());
+    let (truth, ..) = read(&original, ChannelChoice::One(1));
+    // (file, options, how far off a sample may be; none where a codec may change it)
+    for (name, options, most_off) in [
+        ("s.flac", &[][..], Some(0.0)),
+        ("s24.flac", &["-b", "24"], Some(0.0)),
+        ("s24.wav", &["-b", "24"], Some(0.0)),
+        ("s32.wav", &["-b", "32"], Some(0.0)),
+        ("float.wav", &["-e", "floating-point", "-b", "32"], Some(0.0)),
+        ("u8.wav", &["-b", "8", "-D"], Some(0.008)),
+        ("s.aiff", &[], Some(0.0)),
+        ("s.aifc", &[], Some(0.0)),
+        ("mulaw.wav", &["-e", "mu-law"], Some(0.02)),
+        ("alaw.wav", &["-e", "a-law"], Some(0.02)),
+        ("ms.wav", &["-e", "ms-adpcm"], None),
+        ("s.ogg", &["-C", "6"], None),
+    ] {
+        let path = folder.path().join(name);
+        let made = Command::new("sox").arg(&original).args(options).arg(&path).output().unwrap();
+        assert!(made.status.success(), "{name}: {}", String::from_utf8_lossy(&made.stderr));
+        let (found, rate, warnings) = read(&path, ChannelChoice::One(1));
+        assert_eq!((rate, warnings), (RATE, Vec::new()), "{name}");
+        if let Some(most_off) = most_off {
+            let off = truth.iter().zip(&found).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(found.len() == truth.len() && off <= most_off, "{name}: {} samples, {off} off", found.len());
+        } else {
+            let (lag, likeness) = late(&truth, &found);
+            assert!(lag == 0 && likeness > 0.98, "{name}: {lag} samples late, likeness {likeness}");
+        }
+    }
+}
+
+#[test]
 fn a_file_that_breaks_off_is_heard_to_there_and_told_of() {
     if !has_ffmpeg() {
         return;
@@ -180,5 +224,60 @@ fn what_is_no_sound_is_named_with_what_is_expected() {
         let error = FileSource::open(&path, ChannelChoice::Mix).err().unwrap();
         assert!(matches!(error, AudioError::Undecodable { .. }), "{error}");
         assert!(error.to_string().contains(name) && error.to_string().contains("FLAC"), "{error}");
+    }
+}
+
+#[test]
+fn damaged_files_are_sound_or_an_error() {
+    if !has_ffmpeg() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let original = sound(folder.path());
+    let kinds = [
+        ("e.flac", &[][..]),
+        ("e.mp3", &["-b:a", "64k"]),
+        ("e.ogg", &["-c:a", "libvorbis", "-page_duration", "50000"]),
+        ("e.opus", &["-c:a", "libopus", "-page_duration", "50000"]),
+        ("e.webm", &["-c:a", "libopus"]),
+        ("e.m4a", &["-c:a", "aac"]),
+        ("alac.m4a", &["-c:a", "alac"]),
+        ("e.aiff", &[]),
+        ("e.caf", &["-c:a", "pcm_s16le"]),
+        ("adpcm.wav", &["-c:a", "adpcm_ms"]),
+    ];
+    // Damage hits heads as often as what follows them.
+    let edit = (any::<prop::sample::Index>(), any::<bool>(), 0u8..3, any::<u8>());
+    let edits = prop::collection::vec(edit, 1..8);
+    for (name, options) in kinds {
+        let short = [&["-t", "0.3", "-ar", "16000"], options].concat();
+        let whole = std::fs::read(made(folder.path(), &original, name, &short)).unwrap();
+        let path = folder.path().join(format!("damaged-{name}"));
+        let mut runner =
+            TestRunner::new(ProptestConfig { cases: 100, failure_persistence: None, ..Default::default() });
+        let ran = runner.run(&edits, |edits| {
+            let mut bytes = whole.clone();
+            for (place, is_head, kind, value) in edits {
+                let at = place.index(if is_head { bytes.len().min(200) } else { bytes.len() }.max(1));
+                let end = (at + usize::from(value) % 32).min(bytes.len());
+                match kind {
+                    0 if at < bytes.len() => bytes[at] = value,
+                    1 => drop(bytes.drain(at.min(end)..end)),
+                    _ => bytes.insert(at.min(bytes.len()), value),
+                }
+            }
+            std::fs::write(&path, &bytes).unwrap();
+            if let Ok(mut source) = FileSource::open(&path, ChannelChoice::Mix) {
+                let mut chunk = [0.0; 4096];
+                // A head that is damaged can promise any length; no more comes than the bytes can hold.
+                let (mut n_samples, n_most) = (0, 10_000_000);
+                while let Ok(Read::Samples(n)) = source.read(&mut chunk) {
+                    n_samples += n;
+                    prop_assert!(n > 0 && n_samples < n_most, "{name}: {n_samples} samples");
+                }
+            }
+            Ok(())
+        });
+        ran.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }

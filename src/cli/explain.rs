@@ -160,15 +160,13 @@ fn told(decision: &Decision) -> String {
 
 fn sound_line(explanation: &Explanation) -> String {
     let sound = &explanation.sound;
-    let hole_s: f64 = sound.drop_outs.iter().map(|hole| hole.duration_s).sum();
+    let holes = match sound.hole_s() {
+        0.0 => "no drop-outs".to_owned(),
+        hole_s => format!("{} drop-outs ({:.0} ms)", sound.drop_outs.len(), hole_s * 1000.0),
+    };
     format!(
-        "{:.1} dBFS, peak {:.1} dBFS, DC offset {:+.4}, {} clipped samples, {} drop-outs ({:.0} ms)",
-        sound.rms_dbfs,
-        sound.peak_dbfs,
-        sound.dc_offset,
-        sound.n_clipped_samples,
-        sound.drop_outs.len(),
-        hole_s * 1000.0
+        "{:.1} dBFS, peak {:.1} dBFS, DC offset {:+.4}, {} clipped samples, {holes}",
+        sound.rms_dbfs, sound.peak_dbfs, sound.dc_offset, sound.n_clipped_samples
     )
 }
 
@@ -203,11 +201,10 @@ fn remarks(explanation: &Explanation) -> Vec<String> {
         remarks
             .push("a DC offset of more than 1 % of full scale: the microphone or its amplifier is not well".to_owned());
     }
-    let hole_s: f64 = sound.drop_outs.iter().map(|hole| hole.duration_s).sum();
     if let Some(first) = sound.drop_outs.first() {
         remarks.push(format!(
             "{:.0} ms of one value, first at {:.3} s: samples were lost, or silence was put there",
-            hole_s * 1000.0,
+            sound.hole_s() * 1000.0,
             first.start_s
         ));
     }

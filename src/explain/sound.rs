@@ -49,6 +49,11 @@ pub struct DropOut {
 }
 
 impl SoundFacts {
+    /// All drop-outs together, in seconds.
+    pub fn hole_s(&self) -> f64 {
+        self.drop_outs.iter().fold(0.0, |sum, hole| sum + hole.duration_s)
+    }
+
     /// Reads `source` from its beginning to the end of `window`, samples at its own rate.
     ///
     /// # Errors

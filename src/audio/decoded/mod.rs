@@ -9,6 +9,7 @@ mod opus;
 
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use symphonia::core::codecs::audio::well_known::CODEC_ID_OPUS;
@@ -112,8 +113,9 @@ impl DecodedSource {
         }
         let file = File::open(path).map_err(|source| AudioError::OpenFailed { path: path.to_owned(), source })?;
         let stream = MediaSourceStream::new(Box::new(file), Default::default());
-        let format = symphonia::default::get_probe()
-            .probe(&hint, stream, FormatOptions::default(), MetadataOptions::default())
+        let probe = symphonia::default::get_probe();
+        let options = (FormatOptions::default(), MetadataOptions::default());
+        let format = decoding(|| probe.probe(&hint, stream, options.0, options.1))
             .map_err(|error| undecodable(error.to_string()))?;
         let (track, params) = sound_of(&*format).ok_or_else(|| undecodable("there is no sound in it".into()))?;
         let decoder = Decoder::new(params).map_err(|error| undecodable(error.to_string()))?;
@@ -198,7 +200,7 @@ impl DecodedSource {
     /// Decodes until there is something to tell.
     fn step(&mut self) -> Result<Step, AudioError> {
         loop {
-            let packet = match self.format.next_packet() {
+            let packet = match decoding(|| self.format.next_packet()) {
                 Ok(Some(packet)) if packet.track_id == self.track_id => packet,
                 Ok(Some(_)) => continue,
                 Ok(None) => return Ok(Step::End),
@@ -213,7 +215,7 @@ impl DecodedSource {
                 Err(error) => return Ok(self.end_early(&error)),
             };
             self.start = 0;
-            match self.decoder.decode(&packet, &mut self.samples) {
+            match decoding(|| self.decoder.decode(&packet, &mut self.samples)) {
                 Ok(_) if self.samples.is_empty() => {}
                 Ok((rate, n_channels)) => return Ok(Step::Samples { rate, n_channels }),
                 Err(Error::DecodeError(_) | Error::IoError(_)) => {
@@ -248,6 +250,11 @@ impl DecodedSource {
         self.damage.ended_early = Some(error.to_string());
         Step::End
     }
+}
+
+/// Does what reads other people's bytes. Should it panic over them, the bytes are at fault, and the other recordings go on.
+fn decoding<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Error::DecodeError("the decoder cannot go on")))
 }
 
 /// The track that is heard.
